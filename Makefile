@@ -1,0 +1,44 @@
+# make demo   sets everything up and runs the main job
+# make check  formatter, linter, types and fast tests
+# make test   everything, the end-to-end runs included
+# make lock   resolves requirements/*.in anew
+.PHONY: setup demo format check test lock schema clean
+
+setup: .venv/installed
+
+.venv/installed: requirements/install.sh requirements/uv.txt requirements/tfx-1.16.txt requirements/tfx-1.21.txt setup.py pyproject.toml
+	@requirements/install.sh
+	@touch $@
+
+demo: setup data/demo.csv
+	@.venv/bin/sluice run pipeline/configs/demo.yaml
+
+data/demo.csv: pipeline/demo_data.py | setup
+	@.venv/bin/python -m pipeline.demo_data $@
+
+format: setup
+	.venv/bin/ruff format .
+	.venv/bin/ruff check --fix .
+
+check: setup
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+	.venv/bin/mypy
+	.venv/bin/pytest -q -m "not slow"
+
+test: setup
+	.venv/bin/pytest -q
+
+schema: setup
+	.venv/bin/python -m pipeline.config > pipeline/config.schema.json
+
+UV = $(or $(shell command -v uv),.venv/bin/uv)
+LOCK = $(UV) pip compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
+
+lock: setup
+	cd requirements && $(abspath $(UV)) --version
+	$(LOCK) --python-version 3.10 --python-platform x86_64-manylinux_2_28 requirements/tfx-1.16.in -o requirements/tfx-1.16.txt
+	$(LOCK) --python-version 3.11 --universal requirements/tfx-1.21.in -o requirements/tfx-1.21.txt
+
+clean:
+	rm -rf .venv build dist *.egg-info

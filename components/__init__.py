@@ -1,0 +1,1 @@
+"""The custom stages, one folder each."""

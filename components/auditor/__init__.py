@@ -1,0 +1,1 @@
+"""Stage 3: findings about the data; the gate that stops bad data."""

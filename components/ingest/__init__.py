@@ -1,0 +1,1 @@
+"""Stage 1: sequence data to tf.Examples, split without leaking."""

@@ -1,0 +1,1 @@
+"""Stage 4: preprocessing, the same graph in training and serving."""

@@ -1,0 +1,1 @@
+"""Stage 7: what the evaluation means for the model."""

@@ -1,0 +1,5 @@
+"""`python -m pipeline` is `sluice`."""
+
+from pipeline.cli import main
+
+main()

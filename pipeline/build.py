@@ -1,0 +1,143 @@
+"""The DAG, in the order the data flows. Read this first."""
+
+import json
+
+from tfx import v1 as tfx
+from tfx.dsl.components.base.base_node import BaseNode
+
+from components.auditor.component import Auditor
+from components.ingest.component import Ingest
+from components.trainer import training
+from components.transform import preprocessing
+from components.verdict.eval_config import eval_config
+from pipeline import fingerprint
+from pipeline.config import Config, GivenSource, expand
+
+TRAIN, EVAL = "train", "eval"
+# By its full name: the default may be another engine where the machine can download one.
+IN_MEMORY_RUNNER = "apache_beam.runners.portability.fn_api_runner.fn_runner.FnApiRunner"
+
+
+def create_pipeline(
+    config: Config,
+    *,
+    root: str,
+    metadata: str | None = None,
+    source_fingerprint: str = "",
+    push_key: str = "",
+    until_audit: bool = False,
+) -> tfx.dsl.Pipeline:
+    """The pipeline of a configuration, the same for every runner.
+
+    Args:
+      config: the configuration.
+      root: folder of the artifacts, local or remote.
+      metadata: SQLite file of ML Metadata; None where the orchestrator brings its own.
+      source_fingerprint: digest of the source's content, see `fingerprint_of_source`.
+      push_key: part of Pusher's cache key; a new value pushes again.
+      until_audit: stop after the data has been judged.
+    """
+    ingest = Ingest(config=_data_settings(config), source_fingerprint=source_fingerprint)
+    examples = ingest.outputs["examples"]
+    statistics = tfx.components.StatisticsGen(examples=examples)
+    if config.schema_:
+        schema = tfx.components.ImportSchemaGen(schema_file=config.schema_)
+    else:
+        schema = tfx.components.SchemaGen(
+            statistics=statistics.outputs["statistics"], infer_feature_shape=False, exclude_splits=[EVAL]
+        )
+    validator = tfx.components.ExampleValidator(
+        statistics=statistics.outputs["statistics"], schema=schema.outputs["schema"]
+    )
+    auditor = Auditor(anomalies=validator.outputs["anomalies"])
+    stages: list[BaseNode] = [ingest, statistics, schema, validator, auditor]
+    if not until_audit:
+        stages += _model_stages(config, examples, schema.outputs["schema"], auditor, push_key)
+    return tfx.dsl.Pipeline(
+        pipeline_name=config.name,
+        pipeline_root=root,
+        components=stages,
+        enable_cache=True,
+        metadata_connection_config=metadata
+        and tfx.orchestration.metadata.sqlite_metadata_connection_config(metadata),
+        beam_pipeline_args=[f"--runner={IN_MEMORY_RUNNER}", *config.run.beam_args],
+    )
+
+
+def _model_stages(
+    config: Config,
+    examples: tfx.types.BaseChannel,
+    schema: tfx.types.BaseChannel,
+    auditor: BaseNode,
+    push_key: str,
+) -> list[BaseNode]:
+    transform = tfx.components.Transform(
+        examples=examples,
+        schema=schema,
+        preprocessing_fn=f"{preprocessing.__name__}.{preprocessing.preprocessing_fn.__name__}",
+        splits_config=tfx.proto.SplitsConfig(analyze=[TRAIN], transform=[TRAIN, EVAL]),
+        disable_statistics=True,  # nothing reads them, and they take as long as the rest
+        custom_config=_transform_settings(config),
+    )
+    transform.add_upstream_node(auditor)  # refused data goes no further
+    trainer = tfx.components.Trainer(
+        examples=transform.outputs["transformed_examples"],
+        transform_graph=transform.outputs["transform_graph"],
+        run_fn=f"{training.__name__}.{training.run_fn.__name__}",
+        train_args=tfx.proto.TrainArgs(splits=[TRAIN]),
+        eval_args=tfx.proto.EvalArgs(splits=[EVAL]),
+        custom_config=_training_settings(config),
+    )
+    evaluator = tfx.components.Evaluator(
+        examples=examples,
+        model=trainer.outputs["model"],
+        eval_config=eval_config(config),
+        example_splits=[EVAL],
+    )
+    pusher = tfx.components.Pusher(
+        model=trainer.outputs["model"],
+        model_blessing=evaluator.outputs["blessing"],
+        push_destination=tfx.proto.PushDestination(
+            filesystem=tfx.proto.PushDestination.Filesystem(base_directory=f"{config.push.to}/{config.name}")
+        ),
+        custom_config={"push_key": push_key},
+    )
+    return [transform, trainer, evaluator, pusher]
+
+
+def fingerprint_of_source(config: Config) -> str:
+    """Digest of the source's files and of the code that reads them: ingest runs again when it changes."""
+    source = config.data.source
+    groups = (source.train, source.eval) if isinstance(source, GivenSource) else (source,)
+    code = fingerprint.of_code(["components/ingest"])
+    return ":".join([code, *(fingerprint.of_files(expand(paths)) for paths in groups)])
+
+
+def _data_settings(config: Config) -> str:
+    """What shapes the Examples, as JSON; nothing else, so that the rest does not empty the cache."""
+    settings = config.model_dump(
+        mode="json",
+        include={"name", "task", "data", "split"},
+        exclude={"data": {"max_length", "truncate"}},
+        exclude_unset=True,
+    )
+    settings["split"] = {**settings.get("split", {}), "by": config.split_by}
+    return json.dumps(settings)
+
+
+def _transform_settings(config: Config) -> preprocessing.Settings:
+    return {
+        "label": config.label,
+        "max_length": config.data.max_length,
+        "truncate": config.data.truncate,
+        "code": fingerprint.of_code(["components/transform"]),
+    }
+
+
+def _training_settings(config: Config) -> dict[str, object]:
+    return {
+        "label": config.label,
+        "model": config.model.model_dump(mode="json"),
+        "training": config.training.model_dump(mode="json"),
+        "code": fingerprint.of_code(["components/transform", "components/trainer"]),
+    }

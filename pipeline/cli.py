@@ -1,0 +1,174 @@
+"""The command line. Nothing here imports TensorFlow before a command needs it."""
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from pipeline import __version__, record
+from pipeline.errors import INTERRUPTED, ConfigError, SluiceError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_CONFIG = click.argument("config", type=click.Path(dir_okay=False))
+_SET = click.option("--set", "overrides", multiple=True, metavar="KEY.PATH=VALUE", help="Change one key.")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="sluice")
+@click.option("--debug", is_flag=True, help="Show tracebacks.")
+@click.pass_context
+def cli(context: click.Context, debug: bool) -> None:
+    """Trains GRU sequence models and lets through only what should pass.
+
+    Exit status: 0 done, 1 unexpected failure, 2 wrong usage or configuration, 3 data refused,
+    4 model refused, 5 model not servable.
+    """
+    context.obj = debug
+
+
+@cli.command()
+@_CONFIG
+@_SET
+@click.argument("beam_args", nargs=-1, type=click.UNPROCESSED)
+def run(config: str, overrides: tuple[str, ...], beam_args: tuple[str, ...]) -> None:
+    """Runs the whole chain: data to a pushed model.
+
+    What follows -- goes to Beam.
+    """
+    _execute(config, overrides, beam_args, until_audit=False)
+
+
+@cli.command()
+@_CONFIG
+@_SET
+@click.argument("beam_args", nargs=-1, type=click.UNPROCESSED)
+def check(config: str, overrides: tuple[str, ...], beam_args: tuple[str, ...]) -> None:
+    """Ingests and judges the data, and stops there."""
+    _execute(config, overrides, beam_args, until_audit=True)
+
+
+@cli.command()
+@click.argument("run", required=False)
+@click.option("--root", default="runs", show_default=True, help="Where runs are, for ids and names.")
+def why(run: str | None, root: str) -> None:
+    """Says why a run ended as it did, and what to do next.
+
+    RUN is a run's folder, its id, or a model's name; without it, the newest run.
+    """
+    from pipeline import summary
+
+    for line in summary.why(record.find(run, Path(root))):
+        click.echo(line)
+
+
+@cli.command()
+@click.argument("config", required=False, type=click.Path(dir_okay=False))
+@_SET
+@click.option("--root", default="runs", show_default=True, help="Where runs are, without CONFIG.")
+def runs(config: str | None, overrides: tuple[str, ...], root: str) -> None:
+    """Lists the runs, newest first."""
+    if config:
+        from pipeline.config_file import load
+
+        loaded = load(config, overrides, local_files=False)
+        homes = [Path(loaded.run.root) / loaded.name]
+    else:
+        homes = [path for path in Path(root).iterdir() if path.is_dir()] if Path(root).is_dir() else []
+    folders = [folder for home in homes for folder in record.runs(home)]
+    if not folders:
+        click.echo(f"no runs in {', '.join(map(str, homes)) or root}")
+    for folder in sorted(folders, key=lambda path: path.name, reverse=True):
+        click.echo(_run_line(folder))
+
+
+def _run_line(folder: Path) -> str:
+    run = record.read(folder, record.RUN)
+    if run is None:
+        return f"{folder.name:<20} {folder.parent.name:<20} unfinished"
+    pushed = f"version {run['pushed']['version']}" if run["pushed"] else ""
+    seconds = sum(stage["seconds"] for stage in run["stages"])
+    return f"{run['run_id']:<20} {run['name']:<20} {run['status']:<14} {seconds:7.1f} s  {pushed}".rstrip()
+
+
+def _execute(path: str, overrides: Sequence[str], beam_args: Sequence[str], *, until_audit: bool) -> None:
+    from pipeline import terminal
+    from pipeline.config_file import load
+
+    config = load(path, overrides)
+    if not until_audit and not config.gate.thresholds:
+        raise ConfigError(
+            f"{path}: 1 mistake",
+            ["gate.thresholds: required to run, for there is no default policy yet; give at least one bound"],
+        )
+    config = config.model_copy(
+        update={"run": config.run.model_copy(update={"beam_args": (*config.run.beam_args, *beam_args)})}
+    )
+    folder = record.create(Path(config.run.root) / config.name)
+    with terminal.chatter_to(folder / record.LOG) as console:
+        console.print(f"sluice {__version__}: {config.name}, run {folder.name}")
+        with terminal.Progress(console) as progress:
+            try:
+                from pipeline.execute import execute
+
+                result = execute(config, folder, progress.on_stage, until_audit=until_audit)
+            except KeyboardInterrupt:  # while the libraries were loading: nothing has begun
+                progress.__exit__()
+                console.print("interrupted: nothing was pushed")
+                os._exit(INTERRUPTED)
+        _report(console, folder)
+    if result.exit_code == INTERRUPTED:
+        os._exit(INTERRUPTED)  # Beam's threads may still be at work
+    sys.exit(result.exit_code)
+
+
+def _report(console: "Console", folder: Path) -> None:
+    """Prints the closing summary of a run."""
+    from pipeline import summary
+
+    run = record.read(folder, record.RUN) or {}
+    console.print()
+    for line in summary.data_lines(record.read(folder, record.VALIDATION)):
+        console.print(line)
+    if trained := summary.training_line(run):
+        console.print(trained)
+    if evaluation := record.read(folder, record.EVALUATION):
+        console.print()
+        console.print(summary.metrics_table(evaluation))
+    console.print()
+    for line in summary.why(folder):
+        console.print(line)
+    shown = summary.shown_path(folder)
+    if run["status"] == "failed":
+        console.print(f"the log has the whole of it: {shown}/{record.LOG}")
+    elif run["status"] != "checked":
+        console.print(f"next: sluice why {shown}")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs the command line and exits with its status."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    try:
+        cli.main(args=list(arguments), prog_name="sluice", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted", err=True)
+        sys.exit(INTERRUPTED)
+    except SluiceError as error:
+        _fail(str(error), error.exit_code, arguments)
+    except Exception as error:  # noqa: BLE001 (the last resort: one line, not a traceback)
+        _fail(f"unexpected {type(error).__name__}: {error}", 1, arguments)
+
+
+def _fail(message: str, exit_code: int, arguments: Sequence[str]) -> None:
+    if "--debug" in arguments:
+        traceback.print_exc()
+    click.echo(message, err=True)
+    sys.exit(exit_code)

@@ -1,0 +1,250 @@
+"""The typed configuration: frozen objects, one section a class."""
+
+import glob
+import json
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag
+
+from pipeline.errors import ConfigError
+
+RESERVED_FEATURES = ("sequence_id", "sequence_length")  # what ingest writes beside the features
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+def _as_tuple(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list) else value
+
+
+Positive = Annotated[int, Field(gt=0)]
+Fraction = Annotated[float, Field(gt=0, lt=1)]
+Rate = Annotated[float, Field(ge=0, lt=1)]
+NonNegative = Annotated[float, Field(ge=0)]
+Paths = Annotated[tuple[str, ...], BeforeValidator(_as_tuple), Field(min_length=1)]
+Severity = Literal["error", "warning", "off"]
+Format = Literal["csv", "parquet", "ts", "tfrecord"]
+FeatureKind = Literal["float", "category", "text"]
+
+
+class GivenSource(_Section):
+    """Two sources, where the split is given by the files."""
+
+    train: Annotated[Paths, Field(description="file, glob or list of them: the training split")]
+    eval: Annotated[Paths, Field(description="file, glob or list of them: the evaluation split")]
+
+
+Source = Annotated[
+    Annotated[Paths, Tag("files")] | Annotated[GivenSource, Tag("given")],
+    Discriminator(lambda value: "given" if isinstance(value, dict | GivenSource) else "files"),
+]
+
+
+class Window(_Section):
+    """Windows cut from a series."""
+
+    length: Annotated[Positive, Field(description="steps in a window")]
+    stride: Annotated[Positive, Field(description="steps from one window to the next")] = 1
+    horizon: Annotated[int, Field(ge=0, description="steps from the window's end to its label")] = 1
+
+
+class Data(_Section):
+    """Where the sequences come from and what their columns mean."""
+
+    source: Annotated[
+        Source, Field(description="file, glob or list; or {train: …, eval: …} where the split is given")
+    ]
+    format: Annotated[
+        Format | None,
+        Field(description="default: from the file name; .gz is fine"),
+    ] = None
+    payload: Annotated[Literal["example", "sequence_example"], Field(description="what a TFRecord holds")] = (
+        "example"
+    )
+    sequence_id: Annotated[str | None, Field(description="column; rows with one value form one sequence")] = (
+        None
+    )
+    time: Annotated[
+        str | None,
+        Field(description="column that orders the steps, number or timestamp; absent: order of the rows"),
+    ] = None
+    label: Annotated[str | None, Field(description="column that holds the answer")] = None
+    label_time: Annotated[str | None, Field(description="column: when the label was known")] = None
+    features: Annotated[
+        dict[str, FeatureKind] | None, Field(min_length=1, description="column: kind; absent: inferred")
+    ] = None
+    ignore: Annotated[tuple[str, ...], Field(description="columns to leave out")] = ()
+    slices: Annotated[tuple[str, ...], Field(description="columns kept only to slice by")] = ()
+    window: Annotated[Window | None, Field(description="windows of a series")] = None
+    max_length: Annotated[
+        Positive | None, Field(description="steps; longer sequences are cut to their last steps")
+    ] = None
+    truncate: Annotated[Literal["last", "first"], Field(description="which steps a cut sequence keeps")] = (
+        "last"
+    )
+
+
+class Split(_Section):
+    """Which sequences train the model and which judge it."""
+
+    by: Annotated[
+        Literal["time", "sequence", "order", "given"] | None,
+        Field(description="default: given where the source is, else sequence"),
+    ] = None
+    eval_fraction: Annotated[Fraction | None, Field(description="share of the sequences; default 0.2")] = None
+    cutoff: Annotated[
+        str | float | None, Field(description="split.by time: the first moment of the evaluation split")
+    ] = None
+    gap: Annotated[
+        int | str, Field(description="steps, or a duration such as 7d, left out between the splits")
+    ] = 0
+
+
+class Audit(_Section):
+    """How the auditor judges what it finds."""
+
+    severity: Annotated[dict[str, Severity], Field(description="check: error, warning or off")] = {}
+
+
+class Model(_Section):
+    """The GRU."""
+
+    units: Annotated[tuple[Positive, ...], Field(min_length=1, description="one GRU layer each")] = (64,)
+    bidirectional: bool = False
+    dropout: Rate = 0.2
+    recurrent_dropout: Rate = 0.0
+    l2: NonNegative = 0.0
+    embedding: Annotated[Positive, Field(description="width for category and text features")] = 64
+    vocabulary: Annotated[Positive, Field(description="most frequent words kept")] = 20000
+
+
+class Training(_Section):
+    """How the GRU is trained."""
+
+    epochs: Positive = 20
+    batch_size: Positive = 64
+    learning_rate: Annotated[float, Field(gt=0)] = 0.001
+    patience: Annotated[
+        int, Field(ge=1, description="epochs without a better validation loss before training stops")
+    ] = 3
+    class_weight: Literal["none", "balanced"] | dict[str, float] = "none"
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 1
+
+
+class Threshold(_Section):
+    """One bound on one metric, overall or on every value of a slice."""
+
+    metric: str
+    min: float | None = None
+    max: float | None = None
+    slice: Annotated[str | None, Field(description="absent: overall")] = None
+
+
+class Gate(_Section):
+    """What a model must reach."""
+
+    thresholds: tuple[Threshold, ...] = ()
+    slices: Annotated[tuple[str, ...], Field(description="overall is always there")] = (
+        "sequence_length",
+        "label",
+    )
+    confidence: Fraction = 0.95
+    min_slice_size: Positive = 30
+    small_slices: Literal["warn", "fail", "ignore"] = "warn"
+    max_overfit_gap: NonNegative = 0.10
+    beat_trivial_by: NonNegative = 0.02
+    max_drop: NonNegative = 0.01
+
+
+class Push(_Section):
+    """Where approved models go."""
+
+    to: Annotated[str, Field(description="TF Serving base path is <to>/<name>")] = "serving_models"
+    keep: Positive = 5
+
+
+class Run(_Section):
+    """Where and how the pipeline runs."""
+
+    root: str = "runs"
+    runner: Literal["local", "beam"] = "local"
+    beam_args: tuple[str, ...] = ()
+
+
+def _model_name(name: str) -> str:
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
+        raise ValueError("expected lower-case letters, digits and _, beginning with a letter")
+    return name
+
+
+class Config(_Section):
+    """A whole configuration file."""
+
+    name: Annotated[
+        str, AfterValidator(_model_name), Field(description="model name for TF Serving: [a-z][a-z0-9_]*")
+    ]
+    task: Literal["binary", "multiclass", "regression", "generation"]
+    data: Data
+    split: Split = Split()
+    schema_: Annotated[
+        str | None, Field(alias="schema", description="absent: inferred from the training split only")
+    ] = None
+    audit: Audit = Audit()
+    model: Model = Model()
+    training: Training = Training()
+    gate: Gate = Gate()
+    push: Push = Push()
+    run: Run = Run()
+
+    @property
+    def label(self) -> str:
+        """Name of the label in the Examples; formats without column names call it `label`."""
+        return self.data.label or "label"
+
+    @property
+    def format(self) -> str | None:
+        """Format of the source: as configured, else from the first file's name."""
+        return self.data.format or _format_of(next(iter(source_paths(self.data))))
+
+    @property
+    def split_by(self) -> str:
+        """The split rule, with its default resolved."""
+        return self.split.by or ("given" if isinstance(self.data.source, GivenSource) else "sequence")
+
+
+def source_paths(data: Data) -> Iterator[str]:
+    """Every path or glob of the source, in the order they are named."""
+    source = data.source
+    yield from (*source.train, *source.eval) if isinstance(source, GivenSource) else source
+
+
+def expand(paths: Sequence[str]) -> list[str]:
+    """The files that paths and globs name, each once, sorted by name.
+
+    Raises:
+      ConfigError: a path or glob that matches no file.
+    """
+    found = {path: sorted(glob.glob(path, recursive=True)) for path in paths}
+    if missing := [path for path, files in found.items() if not files]:
+        raise ConfigError("a source is missing", [f"data.source: no file matches {path}" for path in missing])
+    return sorted({file for files in found.values() for file in files})
+
+
+def _format_of(path: str) -> str | None:
+    suffix = Path(path.removesuffix(".gz")).suffix.lstrip(".").lower()
+    return suffix if suffix in get_args(Format) else None
+
+
+def json_schema() -> str:
+    """The JSON Schema of the configuration file, for editors."""
+    return json.dumps(Config.model_json_schema(by_alias=True), indent=2, ensure_ascii=False) + "\n"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(json_schema())

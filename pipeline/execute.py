@@ -1,0 +1,187 @@
+"""Runs a configuration in this process and writes down what came of it."""
+
+import json
+import platform
+import traceback
+from dataclasses import asdict, dataclass, field
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from components.auditor.anomalies import read_anomalies
+from components.auditor.findings import errors, schema_anomalies
+from components.ingest.component import MANIFEST
+from components.trainer.training import HISTORY
+from components.verdict.decisions import decide
+from components.verdict.evaluation import read_evaluation, read_failures
+from pipeline import __version__, fingerprint, lineage, record
+from pipeline.build import create_pipeline, fingerprint_of_source
+from pipeline.config import Config
+from pipeline.errors import INTERRUPTED, SluiceError
+from pipeline.runners import local
+
+_PACKAGES = (
+    "tfx",
+    "tensorflow",
+    "keras",
+    "tensorflow-model-analysis",
+    "tensorflow-data-validation",
+    "tensorflow-transform",
+    "apache-beam",
+)
+
+
+@dataclass
+class Result:
+    """What a run came to; the content of run.json, and the training history for the summary."""
+
+    run_id: str
+    name: str
+    started: str
+    config: dict[str, Any]
+    status: str = "failed"
+    exit_code: int = 1
+    finished: str | None = None
+    stages: list[local.Stage] = field(default_factory=list)
+    pushed: dict[str, str] | None = None
+    error: str | None = None
+    history: dict[str, Any] | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """The content of run.json."""
+        return {
+            "run_id": self.run_id,
+            "name": self.name,
+            "status": self.status,
+            "exit_code": self.exit_code,
+            "started": self.started,
+            "finished": self.finished,
+            "error": self.error,
+            "stages": [{**asdict(stage), "seconds": round(stage.seconds, 3)} for stage in self.stages],
+            "versions": versions(),
+            "pushed": self.pushed,
+            "training": self.history,
+            "config": self.config,
+        }
+
+
+def versions() -> dict[str, str]:
+    """Versions of what computes a result."""
+    found = {"sluice": __version__, "python": platform.python_version()}
+    return found | {package: metadata.version(package) for package in _PACKAGES}
+
+
+def execute(config: Config, folder: Path, on_stage: local.Listener, *, until_audit: bool = False) -> Result:
+    """Runs the pipeline and writes run.json, validation.json, evaluation.json and verdict.json.
+
+    Args:
+      config: the configuration.
+      folder: of the run, see `record.create`.
+      on_stage: told when a stage begins and ends.
+      until_audit: stop after the data has been judged.
+
+    Returns:
+      What became of the run; never raises for a failed stage, the failure stands in the result.
+    """
+    result = Result(
+        run_id=folder.name,
+        name=config.name,
+        started=record.now(),
+        config=json.loads(config.model_dump_json(by_alias=True)),
+    )
+
+    def note(stage: local.Stage) -> None:
+        if stage.status != "running":
+            result.stages.append(stage)
+        on_stage(stage)
+
+    artifacts = folder.parent / record.ARTIFACTS
+    database = str(artifacts / record.METADATA)
+    try:
+        pipeline = create_pipeline(
+            config,
+            root=str(artifacts),
+            metadata=database,
+            source_fingerprint=fingerprint_of_source(config),
+            push_key=_push_key(folder),
+            until_audit=until_audit,
+        )
+        local.run(pipeline, database, result.run_id, note)
+        result.status, result.exit_code = "checked", 0
+    except SluiceError as error:
+        result.status, result.exit_code = _STATUS.get(error.exit_code, "failed"), error.exit_code
+        result.error = str(error)
+        traceback.print_exc()
+    except KeyboardInterrupt:
+        result.exit_code, result.error = INTERRUPTED, "interrupted"
+        traceback.print_exc()
+    except Exception as error:  # noqa: BLE001 (a stage may raise anything; the log has the whole of it)
+        result.error = f"{type(error).__name__}: {_first_line(error)}"
+        traceback.print_exc()
+    _write_outcome(config, folder, result, lineage.outputs(database, result.run_id))
+    result.finished = record.now()
+    record.write(folder, record.RUN, result.as_json())
+    return result
+
+
+_STATUS = {3: "data_refused", 4: "model_refused", 5: "not_servable"}
+
+
+def _first_line(error: Exception) -> str:
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), "no message")
+
+
+def _push_key(folder: Path) -> str:
+    """Something new where the last push is gone, so that the cache does not take it for done."""
+    for earlier in record.runs(folder.parent):
+        pushed = (record.read(earlier, record.RUN) or {}).get("pushed")
+        if pushed:
+            return "" if Path(pushed["path"]).is_dir() else folder.name
+    return ""
+
+
+def _write_outcome(
+    config: Config, folder: Path, result: Result, found: dict[str, dict[str, lineage.Artifact]]
+) -> None:
+    if "ExampleValidator" in found:
+        manifest = json.loads((Path(found["Ingest"]["examples"].uri) / MANIFEST).read_text())
+        record.write(folder, record.VALIDATION, _validation(found["ExampleValidator"]["anomalies"], manifest))
+    if "Trainer" in found:
+        result.history = json.loads((Path(found["Trainer"]["model_run"].uri) / HISTORY).read_text())
+    if "Evaluator" in found:
+        blessed = _judge(config, folder, found["Evaluator"]["evaluation"].uri)
+        if not blessed and result.exit_code == 0:
+            result.status, result.exit_code = "model_refused", 4
+    pushed = found.get("Pusher", {}).get("pushed_model")
+    if pushed and result.exit_code == 0 and "pushed_destination" in pushed.properties:
+        path = Path(pushed.properties["pushed_destination"])
+        result.status = "pushed"
+        result.pushed = {"version": path.name, "path": str(path), "sha256": fingerprint.of_folder(path)}
+
+
+def _validation(anomalies: lineage.Artifact, manifest: dict[str, Any]) -> dict[str, Any]:
+    found = schema_anomalies(read_anomalies(anomalies.uri, json.loads(anomalies.properties["split_names"])))
+    return {
+        "verdict": "fail" if errors(found) else "pass",
+        "checks_run": ["schema-anomaly"],
+        "findings": [finding.as_json() for finding in found],
+        "splits": manifest["splits"],
+        "split": {key: manifest[key] for key in ("rule", "cutoff", "left_out")},
+    }
+
+
+def _judge(config: Config, folder: Path, uri: str) -> bool:
+    evaluation = read_evaluation(uri, config.label)
+    blessed, missed = read_failures(uri, config.label)
+    decisions = decide(config.gate.thresholds, evaluation, missed)
+    record.write(
+        folder,
+        record.EVALUATION,
+        {"slices": [one.as_json() for one in evaluation], "train": None, "trivial": None},
+    )
+    record.write(
+        folder,
+        record.VERDICT,
+        {"blessed": blessed, "decisions": [decision.as_json() for decision in decisions]},
+    )
+    return blessed

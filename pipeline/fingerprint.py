@@ -1,0 +1,41 @@
+"""Digests of files and of code: what decides whether a stage's earlier result still holds."""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+_CHUNK_BYTES = 1 << 20
+
+
+def of_files(paths: Iterable[str | Path]) -> str:
+    """SHA-256 over the names and contents of files, in the order given."""
+    digest = hashlib.sha256()
+    for path in paths:
+        digest.update(Path(path).name.encode() + b"\0")
+        digest.update(bytes.fromhex(of_file(path)))
+    return digest.hexdigest()
+
+
+def of_file(path: str | Path) -> str:
+    """SHA-256 of one file's content."""
+    digest = hashlib.sha256()
+    with Path(path).open("rb") as file:
+        while chunk := file.read(_CHUNK_BYTES):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def of_folder(folder: str | Path) -> str:
+    """SHA-256 over the relative names and contents of all files of a folder."""
+    root = Path(folder)
+    digest = hashlib.sha256()
+    for path in sorted(path for path in root.rglob("*") if path.is_file()):
+        digest.update(path.relative_to(root).as_posix().encode() + b"\0")
+        digest.update(bytes.fromhex(of_file(path)))
+    return digest.hexdigest()
+
+
+def of_code(folders: Sequence[str]) -> str:
+    """SHA-256 over the Python sources of folders of this project, such as `components/trainer`."""
+    root = Path(__file__).resolve().parent.parent
+    return of_files(path for folder in folders for path in sorted((root / folder).rglob("*.py")))

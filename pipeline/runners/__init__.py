@@ -1,0 +1,1 @@
+"""Where a pipeline runs; none of these repeats the DAG."""

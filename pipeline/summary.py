@@ -1,0 +1,103 @@
+"""A run in words, from its JSON files alone."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+
+from pipeline import record
+
+_SHOWN_METRICS = ("accuracy", "precision_macro", "recall_macro", "f1_macro", "auc_macro")  # macro means
+_SHOWN_SLICES = 20
+
+
+def headline(run: dict[str, Any]) -> str:
+    """The outcome in one line."""
+    words = {
+        "pushed": "pushed: the model meets every bound",
+        "checked": "checked: the data has no error",
+        "data_refused": "data refused",
+        "model_refused": "model refused: nothing was pushed",
+        "not_servable": "model not servable: nothing was pushed",
+    }
+    if run["exit_code"] == 130:
+        return "interrupted: nothing was pushed; run it again to go on from the finished stages"
+    return words.get(run["status"], "failed: nothing was pushed")
+
+
+def data_lines(validation: dict[str, Any] | None) -> Iterator[str]:
+    """Sequences and steps of each split, and what was left out."""
+    if not validation:
+        return
+    for name, split in validation["splits"].items():
+        times = f", {split['first_time']} to {split['last_time']}" if split["first_time"] is not None else ""
+        yield f"{name:<5} {split['sequences']:,} sequences, {split['steps']:,} steps{times}"
+    for why, count in validation["split"]["left_out"].items():
+        yield f"left out: {count:,} ({why})"
+
+
+def training_line(run: dict[str, Any]) -> str | None:
+    """What was trained, in one line."""
+    history = run.get("training")
+    if not history:
+        return None
+    model, epochs = run["config"]["model"], history["epochs"]
+    best = min(range(len(epochs)), key=lambda epoch: epochs[epoch]["val_loss"])
+    kind = "bidirectional GRU" if model["bidirectional"] else "GRU"
+    layers = ", ".join(str(units) for units in model["units"])
+    return (
+        f"{kind}({layers}), {history['parameters']:,} parameters, {len(epochs)} epochs; "
+        f"kept epoch {best + 1} (validation loss {epochs[best]['val_loss']:.4f})"
+    )
+
+
+def metrics_table(evaluation: dict[str, Any]) -> Table:
+    """Metrics by slice, overall first."""
+    table = Table(box=None, pad_edge=False, header_style="none")
+    table.add_column("slice", overflow="fold")
+    for name in ("sequences", *_SHOWN_METRICS):
+        table.add_column(name.removesuffix("_macro"), justify="right", no_wrap=True)
+    for one in evaluation["slices"][:_SHOWN_SLICES]:
+        values = [one["metrics"].get(name, {}).get("value") for name in _SHOWN_METRICS]
+        table.add_row(
+            slice_text(one["slice"]),
+            f"{one['examples']:,}",
+            *("–" if value is None else f"{value:.4f}" for value in values),
+        )
+    return table
+
+
+def slice_text(where: dict[str, str]) -> str:
+    """A slice in words; `overall` for all sequences."""
+    return ", ".join(f"{feature}={value}" for feature, value in where.items()) or "overall"
+
+
+def why(folder: Path) -> Iterator[str]:
+    """Why a run ended as it did: reasons first, each with what to do next."""
+    run = record.read(folder, record.RUN) or {}
+    yield f"{run['name']} {run['run_id']}: {headline(run)}"
+    validation = record.read(folder, record.VALIDATION)
+    refused = [] if not validation else [f for f in validation["findings"] if f["severity"] == "error"]
+    for finding in refused:
+        yield f"  - {finding['check']} ({finding['split']}, {finding['feature']}): {finding['message']}"
+        yield f"    next: {finding['fix']}"
+    if run["error"] and not refused:
+        yield f"  {run['error']}"
+    verdict = record.read(folder, record.VERDICT) or {"decisions": []}
+    for decision in verdict["decisions"]:
+        if not decision["passed"]:
+            yield f"  - {decision['reason']}"
+            yield f"    next: {decision['next_action']}"
+    passed = sum(decision["passed"] for decision in verdict["decisions"])
+    if verdict["decisions"]:
+        yield f"  {passed} of {len(verdict['decisions'])} bounds are met"
+    if run["pushed"]:
+        yield f"  version {run['pushed']['version']} is in {shown_path(run['pushed']['path'])}"
+
+
+def shown_path(path: str | Path) -> str:
+    """A path as short as it can be said: relative where it lies below the working directory."""
+    relative = os.path.relpath(path)
+    return str(path) if relative.startswith("..") else relative

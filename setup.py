@@ -1,0 +1,18 @@
+"""Packaging; also what Beam workers install (--setup_file)."""
+
+from setuptools import find_packages, setup
+
+setup(
+    name="sluice",
+    version="0.1.0",
+    description="A production TFX pipeline for GRU sequence models",
+    long_description=open("README.md", encoding="utf-8").read(),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.10,<3.14",
+    packages=find_packages(include=["pipeline*", "components*"]),
+    package_data={"pipeline": ["config.schema.json", "configs/*.yaml"]},
+    # Workers run in an image or environment that has the pinned requirements; see requirements/.
+    install_requires=["tfx>=1.16,<1.22", "click", "pydantic>=2", "pyyaml", "rich"],
+    entry_points={"console_scripts": ["sluice=pipeline.cli:main"]},
+)
