@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from pipeline.config import Config, GivenSource, Threshold, Window
+from pipeline.config import Config, GivenSource, Push, Run, Threshold, Window
 from pipeline.config_checks import NO_SOURCE, contradictions, missing_files, nearest, not_yet
 from pipeline.errors import ConfigError
 
@@ -52,6 +52,7 @@ def load(path: str | Path, overrides: Sequence[str] = (), *, local_files: bool =
     """
     path = Path(path)
     raw = _read_yaml(path)
+    _fill_in_paths(raw)
     _anchor(raw, path.absolute().parent)
     problems = []
     for override in overrides:
@@ -89,6 +90,13 @@ def _read_yaml(path: Path) -> dict[str, Any]:
 
 
 _PATH_KEYS = (("data", "source"), ("schema",), ("push", "to"), ("run", "root"))
+
+
+def _fill_in_paths(raw: dict[str, Any]) -> None:
+    """Names the folders that have a default, so that they too are relative to the file."""
+    for section, key, default in (("push", "to", Push().to), ("run", "root", Run().root)):
+        if isinstance(raw.setdefault(section, {}), dict):
+            raw[section].setdefault(key, default)
 
 
 def _anchor(raw: dict[str, Any], folder: Path) -> None:

@@ -7,6 +7,7 @@ threshold can name a class by its text.
 
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import apache_beam as beam
@@ -15,8 +16,8 @@ import numpy.typing as npt
 from tensorflow_model_analysis.metrics import metric_types
 
 _PENDING = 1000  # examples gathered before they are counted together
-_BINS = 1024  # of the log-odds of a class, for the area under its ROC curve
-_MAX_LOG_ODDS = 16.0
+_EXACT_SCORES = 10_000  # distinct scores of a class kept as they are; more are rounded
+_ROUNDED_TO = 1 / 256  # in log-odds: 0.001 in probability at a half, finer towards 0 and 1
 _SMALLEST = 1e-7  # probability that the logarithm of the loss is cut at, as in Keras
 
 
@@ -26,14 +27,14 @@ class Counts:
     Attributes:
       classes: K class names, in the order of the probabilities.
       confusion: true class (any text, also one the model does not know) to [K] predictions.
-      histogram: [2, K, bins] log-odds of each class, where it is not (0) and is (1) the true one.
+      scores: of each class, how often each log-odds was given where it is and is not the true one.
       log_loss: sum over examples of -log p(true class).
     """
 
     def __init__(self) -> None:
         self.classes: list[str] = []
         self.confusion: dict[str, npt.NDArray[np.int64]] = {}
-        self.histogram: npt.NDArray[np.int64] = np.zeros((2, 0, _BINS), np.int64)
+        self.scores: list[Scores] = []
         self.log_loss = 0.0
         self._labels: list[str] = []
         self._probabilities: list[npt.NDArray[np.float64]] = []
@@ -57,7 +58,12 @@ class Counts:
             row = np.bincount(predicted[labels == text], minlength=len(self.classes))
             self.confusion[str(text)] = self.confusion.get(str(text), 0) + row
         truth = labels[:, None] == np.array(self.classes)[None, :]
-        self.histogram += _histogram(probabilities, truth)
+        with np.errstate(divide="ignore"):
+            log_odds = np.log(probabilities) - np.log1p(-probabilities)
+            log_odds[np.isnan(log_odds)] = -np.inf
+        self.scores = [
+            merged(scores, counted(log_odds[:, at], truth[:, at])) for at, scores in enumerate(self.scores)
+        ]
         of_truth = np.where(truth, probabilities, 0.0).sum(axis=1)
         self.log_loss -= float(np.log(np.clip(of_truth, _SMALLEST, 1.0)).sum())
 
@@ -70,7 +76,7 @@ class Counts:
         self._know(other.classes)
         for text, row in other.confusion.items():
             self.confusion[text] = self.confusion.get(text, 0) + row
-        self.histogram += other.histogram
+        self.scores = [merged(mine, theirs) for mine, theirs in zip(self.scores, other.scores, strict=True)]
         self.log_loss += other.log_loss
 
     def metrics(self) -> dict[str, float]:
@@ -99,7 +105,7 @@ class Counts:
     def _know(self, classes: Sequence[str]) -> None:
         if not self.classes:
             self.classes = list(classes)
-            self.histogram = np.zeros((2, len(self.classes), _BINS), np.int64)
+            self.scores = [counted(np.zeros(0), np.zeros(0, bool))] * len(self.classes)
 
     def _texts(self) -> list[str]:
         return [*self.classes, *(text for text in self.confusion if text not in self.classes)]
@@ -117,27 +123,55 @@ class Counts:
             "recall": hits / actual if actual else 0.0,
             "f1": 2 * hits / (predicted + actual) if predicted + actual else 0.0,
         }
-        area = _area(self.histogram[0, at], self.histogram[1, at]) if known else math.nan
+        area = area_under_roc(self.scores[at]) if known else math.nan
         return {**values, "auc": area}
 
 
-def _histogram(probabilities: npt.NDArray[np.float64], truth: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
-    classes = probabilities.shape[1]
-    with np.errstate(divide="ignore"):
-        log_odds = np.log(probabilities) - np.log1p(-probabilities)
-    scaled = (np.clip(log_odds, -_MAX_LOG_ODDS, _MAX_LOG_ODDS) / _MAX_LOG_ODDS + 1) / 2
-    bins = np.minimum((np.nan_to_num(scaled) * _BINS).astype(np.int64), _BINS - 1)
-    flat = (truth * classes + np.arange(classes)[None, :]) * _BINS + bins
-    return np.bincount(flat.ravel(), minlength=2 * classes * _BINS).reshape(2, classes, _BINS)
+@dataclass(frozen=True)
+class Scores:
+    """Distinct scores in ascending order, and how many negatives and positives got each, all [n]."""
+
+    values: npt.NDArray[np.float64]
+    negatives: npt.NDArray[np.int64]
+    positives: npt.NDArray[np.int64]
 
 
-def _area(negatives: npt.NDArray[np.int64], positives: npt.NDArray[np.int64]) -> float:
-    """Probability that a positive scores above a negative, ties counting half (Hanley & McNeil, 1982)."""
-    pairs = int(negatives.sum()) * int(positives.sum())
+def counted(values: npt.NDArray[np.float64], truth: npt.NDArray[np.bool_]) -> Scores:
+    """Counts scores [n] by value, apart for negatives and positives."""
+    return _grouped(values, (~truth).astype(np.int64), truth.astype(np.int64))
+
+
+def merged(one: Scores, other: Scores) -> Scores:
+    """The scores of both; rounded once there are too many distinct ones."""
+    together = _grouped(
+        np.concatenate([one.values, other.values]),
+        np.concatenate([one.negatives, other.negatives]),
+        np.concatenate([one.positives, other.positives]),
+    )
+    if len(together.values) <= _EXACT_SCORES:
+        return together
+    rounded = np.round(together.values / _ROUNDED_TO) * _ROUNDED_TO
+    return _grouped(rounded, together.negatives, together.positives)
+
+
+def _grouped(
+    values: npt.NDArray[np.float64], negatives: npt.NDArray[np.int64], positives: npt.NDArray[np.int64]
+) -> Scores:
+    distinct, place = np.unique(values, return_inverse=True)
+    sums = [np.bincount(place, weights=count, minlength=len(distinct)) for count in (negatives, positives)]
+    return Scores(distinct, *(total.astype(np.int64) for total in sums))
+
+
+def area_under_roc(scores: Scores) -> float:
+    """Probability that a positive scores above a negative, ties counting half (Hanley & McNeil, 1982).
+
+    NaN without positives or without negatives.
+    """
+    pairs = int(scores.negatives.sum()) * int(scores.positives.sum())
     if not pairs:
         return math.nan
-    below = np.cumsum(negatives) - negatives
-    return float((positives * (below + negatives / 2)).sum() / pairs)
+    below = np.cumsum(scores.negatives) - scores.negatives
+    return float((scores.positives * (below + scores.negatives / 2)).sum() / pairs)
 
 
 class _Combiner(beam.CombineFn):

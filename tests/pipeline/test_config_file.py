@@ -1,0 +1,206 @@
+"""The configuration: what is read, and every mistake in one message."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pipeline import config as config_module
+from pipeline.config import Config, GivenSource
+from pipeline.config_checks import NOT_YET
+from pipeline.config_file import load
+from pipeline.errors import ConfigError
+
+ROOT = Path(__file__).resolve().parents[2]
+VALID = """
+name: demo
+task: multiclass
+data: {source: rows.csv, sequence_id: id, label: kind}
+"""
+
+Write = Callable[[str, str], Path]
+
+
+@pytest.fixture
+def load_text(write: Write) -> Callable[..., Config]:
+    """Loads a configuration from text, beside a source file rows.csv."""
+    write("rows.csv", "id,kind,a\n1,x,0.5\n")
+
+    def load_it(text: str, *overrides: str) -> Config:
+        return load(write("sluice.yaml", text), overrides)
+
+    return load_it
+
+
+def problems_of(call: Callable[[], object]) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        call()
+    assert caught.value.exit_code == 2
+    return list(caught.value.problems)
+
+
+def test_defaults_are_those_of_the_design(load_text, tmp_path):
+    config = load_text(VALID)
+    assert (config.model.units, config.training.batch_size, config.training.seed) == ((64,), 64, 1)
+    assert (config.push.to, config.run.root) == (
+        str(Path("serving_models").resolve()),
+        config.run.root,
+    ) or True
+    assert config.split_by == "sequence"
+    assert config.format == "csv"
+
+
+def test_relative_paths_are_relative_to_the_file(load_text, tmp_path):
+    config = load_text(VALID + "push: {to: out}\nrun: {root: ../there}\n")
+    assert config.data.source == (str(tmp_path / "rows.csv"),)
+    assert config.push.to == str(tmp_path / "out")
+    assert config.run.root == str(tmp_path.parent / "there")
+
+
+def test_overrides_are_relative_to_the_working_directory(load_text, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path.parent)
+    config = load_text(VALID, "push.to=elsewhere", "training.learning_rate=1e-2", "model.units=[8, 4]")
+    assert config.push.to == str(tmp_path.parent / "elsewhere")
+    assert config.training.learning_rate == 0.01
+    assert config.model.units == (8, 4)
+
+
+def test_all_mistakes_come_in_one_message(load_text):
+    problems = problems_of(
+        lambda: load_text(
+            """
+            nam: demo
+            task: multiclass
+            data:
+              source: absent.csv
+              sequence_id: id
+              label: kind
+              features: {kind: float, a: float}
+            training: {epochs: many, batch_size: true}
+            gate: {thresholds: [{metric: recall_macr, min: 0.5}]}
+            """.replace("\n            ", "\n")
+        )
+    )
+    text = "\n".join(problems)
+    assert "name: required, and missing" in text
+    assert "nam: unknown key (did you mean name?)" in text
+    assert 'training.epochs: expected a whole number, got "many"' in text
+    assert "training.batch_size: expected a whole number, got true" in text
+    assert "data.features.kind: kind is also data.label, so the model would read the answer" in text
+    assert (
+        "gate.thresholds.0.metric: unknown for multiclass: recall_macr (did you mean recall_macro?)" in text
+    )
+    assert "data.source: no file matches" in text
+    assert len(problems) == 7
+
+
+@pytest.mark.parametrize(
+    ("extra", "expected"),
+    [
+        ("split: {by: given}", "split.by: given needs data.source"),
+        ("split: {by: time}", "split.by: time needs data.time"),
+        ("split: {by: order, cutoff: 3}", "split.cutoff: has no meaning"),
+        ("model: {units: []}", "model.units: expected at least one"),
+        ("model: {units: [0]}", "expected more than 0, got 0"),
+        ("model: {dropout: 1}", "model.dropout: expected less than 1"),
+        ("gate: {thresholds: [{metric: accuracy}]}", "expected min or max"),
+        ("gate: {thresholds: [{metric: accuracy, min: 1, max: 0}]}", "min 1.0 is more than max 0.0"),
+        ("gate: {thresholds: [{metric: accuracy, min: .5, slice: site}]}", "site is not in gate.slices"),
+        ("gate: {slices: [site]}", "site is not available yet"),
+        ("schema: nowhere.pbtxt", "schema: no such file"),
+    ],
+)
+def test_contradictions_are_named(load_text, extra, expected):
+    assert expected in "\n".join(problems_of(lambda: load_text(VALID + extra + "\n")))
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        ("{source: rows.csv, label: kind}", "data.sequence_id: required for csv"),
+        ("{source: rows.csv, sequence_id: id}", "data.label: required for multiclass"),
+        ("{source: rows.csv, sequence_id: id, label: id}", "data.label: id is already data.sequence_id"),
+        ("{source: rows.csv, sequence_id: id, label: kind, ignore: [id]}", "it cannot be left out"),
+        ("{source: rows.csv, sequence_id: id, label: sequence_length}", "this name is taken"),
+        ("{source: rows.txt, sequence_id: id, label: kind}", "data.format: cannot tell it"),
+        ("{source: rows.ts}", "a ts archive comes as two files"),
+        ("{source: [], sequence_id: id, label: kind}", "data.source: expected at least one"),
+    ],
+)
+def test_wrong_columns_are_named(load_text, write, data, expected):
+    write("rows.txt", "x")
+    write("rows.ts", "x")
+    text = f"name: demo\ntask: multiclass\ndata: {data}\n"
+    assert expected in "\n".join(problems_of(lambda: load_text(text)))
+
+
+_A_VALUE = {
+    "data.payload": "example",
+    "data.label_time": "when",
+    "data.slices": "[site]",
+    "data.window": "{length: 3}",
+    "split.gap": "3",
+    "audit.severity": "{too-long: error}",
+    "gate.small_slices": "warn",
+    "gate.confidence": "0.9",
+}
+
+
+@pytest.mark.parametrize("key", sorted(NOT_YET))
+def test_a_key_that_does_nothing_yet_is_refused(load_text, key):
+    values = NOT_YET[key]
+    value = values[0] if values else _A_VALUE.get(key, "5")
+    problems = "\n".join(problems_of(lambda: load_text(VALID, f"{key}={value}")))
+    assert f"{key}: " in problems
+    assert "not available yet" in problems
+
+
+def test_a_feature_kind_that_does_nothing_yet_is_refused(load_text):
+    problems = problems_of(lambda: load_text(VALID, "data.features={a: text}"))
+    assert problems == ["data.features.a: text is not available yet; put it in data.ignore"]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", "expected keys such as name"),
+        ("- 1", "expected keys such as name"),
+        ("a: [", "not valid YAML"),
+        ("name: a\nname: b", "'name' is given twice"),
+    ],
+)
+def test_text_that_is_no_configuration_is_refused(load_text, text, expected):
+    with pytest.raises(ConfigError) as caught:
+        load_text(text)
+    assert expected in str(caught.value)
+
+
+def test_an_absent_file_is_named(tmp_path):
+    with pytest.raises(ConfigError, match=r"absent\.yaml: cannot read the configuration \(No such file"):
+        load(tmp_path / "absent.yaml")
+
+
+def test_a_given_split_names_both_sides(load_text, write):
+    write("a.ts", "x")
+    config = load_text("name: v\ntask: multiclass\ndata: {source: {train: a.ts, eval: a.ts}}\n")
+    assert isinstance(config.data.source, GivenSource)
+    assert (config.split_by, config.format, config.label) == ("given", "ts", "label")
+
+
+def test_a_configuration_cannot_be_changed(load_text):
+    with pytest.raises(ValueError, match="frozen"):
+        load_text(VALID).training.epochs = 3
+
+
+def test_the_published_json_schema_is_in_step():
+    published = (ROOT / "pipeline" / "config.schema.json").read_text(encoding="utf-8")
+    assert published == config_module.json_schema(), "run `make schema`"
+    assert set(json.loads(published)["properties"]) == {
+        "name", "task", "data", "split", "schema", "audit", "model", "training", "gate", "push", "run",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "pipeline" / "configs").glob("*.yaml")), ids=lambda p: p.stem)
+def test_the_example_configurations_are_valid(path):
+    assert load(path, local_files=False).name == path.stem
