@@ -54,7 +54,7 @@ def create_pipeline(
     if not until_audit:
         stages += _model_stages(config, examples, schema.outputs["schema"], auditor, push_key)
     return tfx.dsl.Pipeline(
-        pipeline_name=config.name,
+        pipeline_name=config.name.replace("_", "-"),  # the only names Kubeflow takes
         pipeline_root=root,
         components=stages,
         enable_cache=True,

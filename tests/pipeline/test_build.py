@@ -1,0 +1,111 @@
+"""One DAG for every runner: it compiles for Kubeflow and builds for Beam."""
+
+import json
+from pathlib import Path
+
+import apache_beam as beam
+import pytest
+import yaml
+from tfx import v1 as tfx
+from tfx.dsl.compiler import compiler
+from tfx.orchestration.beam.beam_dag_runner import BeamDagRunner
+from tfx.orchestration.kubeflow.v2 import kubeflow_v2_dag_runner
+
+from pipeline import demo_data
+from pipeline.build import create_pipeline, fingerprint_of_source
+from pipeline.config import Config
+from pipeline.config_file import load
+
+CONFIGS = Path(__file__).resolve().parents[2] / "pipeline" / "configs"
+DATA_STAGES = ["Ingest", "StatisticsGen", "SchemaGen", "ExampleValidator", "Auditor"]
+MODEL_STAGES = ["Transform", "Trainer", "Evaluator", "Pusher"]
+
+
+@pytest.fixture
+def demo(tmp_path: Path) -> Config:
+    demo_data.make(tmp_path / "demo.csv")
+    return load(CONFIGS / "demo.yaml", [f"data.source={tmp_path}/demo.csv"])
+
+
+def stage_names(config: Config, **options: object) -> list[str]:
+    pipeline = create_pipeline(config, root="root", **options)
+    return [node.pipeline_node.node_info.id for node in compiler.Compiler().compile(pipeline).nodes]
+
+
+def test_the_stages_stand_in_the_order_the_data_flows(demo):
+    assert stage_names(demo) == DATA_STAGES + MODEL_STAGES
+
+
+def test_a_check_stops_after_the_data_is_judged(demo):
+    assert stage_names(demo, until_audit=True) == DATA_STAGES
+
+
+def test_a_given_schema_is_imported(demo, tmp_path):
+    (tmp_path / "s.pbtxt").write_text("")
+    with_schema = load(
+        CONFIGS / "demo.yaml", [f"data.source={tmp_path}/demo.csv", f"schema={tmp_path}/s.pbtxt"]
+    )
+    assert "ImportSchemaGen" in stage_names(with_schema)
+
+
+def test_transform_waits_for_the_auditor(demo):
+    ir = compiler.Compiler().compile(create_pipeline(demo, root="root"))
+    transform = next(n.pipeline_node for n in ir.nodes if n.pipeline_node.node_info.id == "Transform")
+    assert "Auditor" in transform.upstream_nodes
+
+
+@pytest.mark.parametrize("name", ["demo", "japanese_vowels"])
+def test_it_compiles_for_kubeflow(name, tmp_path):
+    config = load(CONFIGS / f"{name}.yaml", local_files=False)
+    settings = kubeflow_v2_dag_runner.KubeflowV2DagRunnerConfig(
+        default_image="sluice:test", use_pipeline_spec_2_1=True
+    )
+    runner = kubeflow_v2_dag_runner.KubeflowV2DagRunner(
+        settings, output_dir=str(tmp_path), output_filename="pipeline.yaml"
+    )
+    runner.run(create_pipeline(config, root="gs://bucket/root"), write_out=True)
+    spec = next(iter(yaml.safe_load_all((tmp_path / "pipeline.yaml").read_text())))
+    executors = json.dumps(spec["deploymentSpec"])
+    assert set(spec["root"]["dag"]["tasks"]) == set(DATA_STAGES + MODEL_STAGES)
+    assert "components.ingest.component" in executors
+    assert str(tmp_path) not in executors
+
+
+def test_it_builds_for_the_beam_orchestrator(demo, tmp_path, monkeypatch):
+    built = []
+
+    def keep(self: beam.Pipeline, *_: object) -> object:
+        built.append(self.to_runner_api())  # pickles every stage, as a distributed runner would
+        return type("Done", (), {"wait_until_finish": lambda *_: None})()
+
+    monkeypatch.setattr(beam.Pipeline, "run", keep)
+    pipeline = create_pipeline(demo, root=str(tmp_path), metadata=str(tmp_path / "metadata.sqlite"))
+    BeamDagRunner().run(pipeline)
+    labels = {transform.unique_name for transform in built[0].components.transforms.values()}
+    assert {f"Run[{stage}]" for stage in DATA_STAGES + MODEL_STAGES} <= labels
+
+
+def test_every_stage_is_there_on_this_stack(demo):
+    # TFX sets a component to None when its import fails.
+    assert all(
+        getattr(tfx.components, name) is not None
+        for name in ("StatisticsGen", "SchemaGen", "ImportSchemaGen", *MODEL_STAGES, "ExampleValidator")
+    )
+
+
+def test_a_changed_source_has_another_fingerprint(demo, tmp_path):
+    before = fingerprint_of_source(demo)
+    assert fingerprint_of_source(demo) == before
+    with (tmp_path / "demo.csv").open("a") as file:
+        file.write("s9999,0,1,1,1,1,1,peak\n")
+    assert fingerprint_of_source(demo) != before
+
+
+def test_what_does_not_shape_the_data_leaves_ingest_cached(demo, tmp_path):
+    def ingest_settings(*overrides: str) -> str:
+        config = load(CONFIGS / "demo.yaml", [f"data.source={tmp_path}/demo.csv", *overrides])
+        ir = compiler.Compiler().compile(create_pipeline(config, root="root"))
+        return str(ir.nodes[0].pipeline_node.parameters.parameters["config"])
+
+    assert ingest_settings() == ingest_settings("training.epochs=7", "data.max_length=5", "push.to=elsewhere")
+    assert ingest_settings() != ingest_settings("split.eval_fraction=0.3")

@@ -1,0 +1,138 @@
+"""The command line where no pipeline runs: usage, errors, and what the JSON files say in words."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipeline import cli, record
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def sluice(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    with pytest.raises(SystemExit) as left:
+        cli.main(arguments)
+        sys.exit(0)
+    out, err = capsys.readouterr()
+    return int(left.value.code or 0), out, err
+
+
+def a_refused_run(home: Path) -> Path:
+    folder = record.create(home)
+    record.write(
+        folder,
+        record.RUN,
+        {
+            "run_id": folder.name, "name": "fraud", "status": "model_refused", "exit_code": 4, "error": None,
+            "stages": [{"name": "Ingest", "seconds": 1.5}], "pushed": None,
+        },
+    )  # fmt: skip
+    decision = {"passed": False, "reason": "recall is 0.1200 overall", "next_action": "find more fraud"}
+    record.write(folder, record.VERDICT, {"blessed": False, "decisions": [decision, {"passed": True}]})
+    return folder
+
+
+def test_why_gives_reason_and_next_action(capsys, tmp_path):
+    a_refused_run(tmp_path / "fraud")
+    code, out, _ = sluice(capsys, "why", "--root", str(tmp_path))
+    assert code == 0
+    assert "model refused: nothing was pushed" in out
+    assert "  - recall is 0.1200 overall\n    next: find more fraud" in out
+    assert "1 of 2 bounds are met" in out
+
+
+def test_why_of_refused_data_gives_the_findings(capsys, tmp_path):
+    folder = record.create(tmp_path / "fraud")
+    run = {"run_id": folder.name, "name": "fraud", "status": "data_refused", "exit_code": 3, "pushed": None}
+    record.write(folder, record.RUN, {**run, "error": "the data has 1 error", "stages": []})
+    finding = {
+        "check": "schema-anomaly", "severity": "error", "split": "eval", "feature": "kind",
+        "message": "new value z", "fix": "review the schema",
+    }  # fmt: skip
+    record.write(folder, record.VALIDATION, {"findings": [finding, {"severity": "warning"}]})
+    _, out, _ = sluice(capsys, "why", str(folder))
+    assert "schema-anomaly (eval, kind): new value z" in out
+    assert "next: review the schema" in out
+
+
+def test_runs_lists_the_newest_first_and_the_unfinished(capsys, tmp_path):
+    done, killed = a_refused_run(tmp_path / "fraud"), record.create(tmp_path / "fraud")
+    _, out, _ = sluice(capsys, "runs", "--root", str(tmp_path))
+    newest, oldest = out.splitlines()
+    assert newest.startswith(killed.name)
+    assert newest.endswith("unfinished")
+    assert oldest.split()[:3] == [done.name, "fraud", "model_refused"]
+
+
+def test_without_runs_it_says_so(capsys, tmp_path):
+    assert "no runs in" in sluice(capsys, "runs", "--root", str(tmp_path / "none"))[1]
+    code, _, err = sluice(capsys, "why", "--root", str(tmp_path / "none"))
+    assert code == 2
+    assert "no run found" in err
+
+
+def test_a_wrong_configuration_ends_with_2_and_every_mistake(capsys, tmp_path):
+    path = tmp_path / "sluice.yaml"
+    path.write_text("name: A\ntask: multiclass\ndata: {source: no.csv, sequence_id: i, label: i, lable: x}\n")
+    code, out, err = sluice(capsys, "run", str(path))
+    assert (code, out) == (2, "")
+    assert "4 mistakes" in err
+    for mistake in (
+        "name: expected",
+        "data.lable: unknown key",
+        "data.label: i is already",
+        "no file matches",
+    ):
+        assert mistake in err
+    assert "Traceback" not in err
+    assert [path.name for path in tmp_path.iterdir()] == ["sluice.yaml"]
+
+
+def test_debug_shows_the_traceback(capsys, tmp_path):
+    code, _, err = sluice(capsys, "--debug", "run", str(tmp_path / "absent.yaml"))
+    assert code == 2
+    assert "Traceback" in err
+
+
+def test_running_needs_a_bound_and_checking_does_not(capsys, tmp_path):
+    (tmp_path / "rows.csv").write_text("i,k,a\n1,x,1\n")
+    path = tmp_path / "sluice.yaml"
+    path.write_text("name: a\ntask: multiclass\ndata: {source: rows.csv, sequence_id: i, label: k}\n")
+    code, _, err = sluice(capsys, "run", str(path))
+    assert code == 2
+    assert "gate.thresholds: required to run" in err
+
+
+@pytest.mark.parametrize("arguments", [["run"], ["nonsense"], ["run", "--nonsense", "x.yaml"]])
+def test_wrong_usage_ends_with_2(capsys, arguments):
+    assert sluice(capsys, *arguments)[0] == 2
+
+
+def test_help_why_and_runs_load_neither_tensorflow_nor_tfx(tmp_path):
+    a_refused_run(tmp_path / "fraud")
+    code = (
+        "import sys; from pipeline.cli import main\n"
+        "try: main(sys.argv[1:])\n"
+        "except SystemExit: pass\n"
+        "heavy = {'tensorflow', 'tfx', 'apache_beam', 'keras', 'pandas', 'pyarrow'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    for arguments in (["--help"], ["why", "--root", str(tmp_path)], ["runs", "--root", str(tmp_path)]):
+        command = [sys.executable, "-c", code, *arguments]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+
+
+def test_the_module_is_the_command():
+    command = [sys.executable, "-m", "pipeline", "--version"]
+    assert "sluice" in subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+
+
+def test_a_half_written_record_is_a_clear_error(capsys, tmp_path):
+    folder = a_refused_run(tmp_path / "fraud")
+    (folder / record.RUN).write_text('{"run_id": ')
+    code, _, err = sluice(capsys, "why", str(folder))
+    assert code == 2
+    assert "not valid JSON" in err
