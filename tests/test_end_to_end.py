@@ -1,0 +1,320 @@
+"""The whole chain as a user runs it. One run of the demo serves many assertions."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn import metrics as sk
+
+from pipeline import demo_data
+
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).resolve().parents[1]
+SLUICE = str(Path(sys.executable).with_name("sluice"))
+STAGES = [
+    "Ingest", "StatisticsGen", "SchemaGen", "ExampleValidator", "Auditor",
+    "Transform", "Trainer", "Evaluator", "Pusher",
+]  # fmt: skip
+
+# Runs with nothing but the installed packages: no site customisation, no project on the path.
+PREDICT = """
+import json, sys
+sys.path[:0] = [sys.argv[1]]
+try:
+    import components
+    raise SystemExit("the project is on the path")
+except ImportError:
+    pass
+import tensorflow as tf
+model = tf.saved_model.load(sys.argv[2])
+ask = model.signatures["serving_default"]
+records = list(tf.data.TFRecordDataset(sys.argv[3], "GZIP").as_numpy_iterator())
+together = ask(tf.constant(records))
+alone = [ask(tf.constant([record]))["probabilities"].numpy()[0].tolist() for record in records[:20]]
+features = [tf.train.Example.FromString(record).features.feature for record in records]
+labels = [feature["label"].bytes_list.value[0].decode() for feature in features]
+print(json.dumps({
+    "together": together["probabilities"].numpy().tolist(), "alone": alone, "truth": labels,
+    "label": [text.decode() for text in together["label"].numpy()],
+    "classes": [text.decode() for text in together["classes"].numpy()[0]],
+}))
+"""
+
+
+@dataclass(frozen=True)
+class Home:
+    """A folder with the example configurations, as in a fresh checkout."""
+
+    path: Path
+
+    def sluice(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [SLUICE, *arguments]
+        return subprocess.run(
+            command, cwd=self.path, capture_output=True, text=True, check=False, timeout=500
+        )
+
+    def json(self, name: str, file: str) -> Any:
+        return json.loads((self.path / "runs" / name / "latest" / file).read_text(encoding="utf-8"))
+
+    def versions(self, name: str) -> list[str]:
+        folder = self.path / "serving_models" / name
+        return sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+
+    def artifact(self, name: str, stage: str, key: str) -> Path:
+        folder = self.path / "runs" / name / "artifacts" / stage / key
+        return max(folder.iterdir(), key=lambda path: int(path.name))
+
+
+def make_home(path: Path) -> Home:
+    shutil.copytree(ROOT / "pipeline" / "configs", path / "pipeline" / "configs")
+    demo_data.make(path / "data" / "demo.csv")
+    return Home(path)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    return make_home(tmp_path_factory.mktemp("demo"))
+
+
+@pytest.fixture(scope="module")
+def first(home: Home) -> subprocess.CompletedProcess[str]:
+    """The demo, run once; everything else in this module builds on it."""
+    done = home.sluice("run", "pipeline/configs/demo.yaml")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done
+
+
+@pytest.fixture(scope="module")
+def predictions(home: Home, first: object) -> dict[str, Any]:
+    (version,) = home.versions("demo")
+    (records,) = (home.artifact("demo", "Ingest", "examples") / "Split-eval").iterdir()
+    packages = str(Path(np.__file__).parents[1])
+    model = str(home.path / "serving_models" / "demo" / version)
+    command = [sys.executable, "-I", "-S", "-c", PREDICT, packages, model, str(records)]
+    done = subprocess.run(command, cwd="/", capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def test_the_demo_pushes_one_version_and_says_so(home, first):
+    lines = first.stdout.splitlines()
+    (version,) = home.versions("demo")
+    assert version.isdigit()
+    assert (home.path / "serving_models" / "demo" / version / "saved_model.pb").is_file()
+    assert f"  version {version} is in serving_models/demo/{version}" in lines
+    assert [
+        line.split()[0] for line in lines if line.startswith("  ") and line.split()[0] in STAGES
+    ] == STAGES
+    assert any(line.startswith("label=peak") for line in lines)
+    assert lines[-1].startswith("next: sluice why runs/demo/")
+    assert first.stderr == ""
+    assert max(map(len, lines)) < 100, "chatter of the libraries is on the screen"
+
+
+def test_the_loss_falls_each_epoch_and_the_model_solves_the_demo(home, first):
+    run = home.json("demo", "run.json")
+    losses = [epoch["loss"] for epoch in run["training"]["epochs"]]
+    assert len(losses) == 5
+    assert losses == sorted(losses, reverse=True)
+    overall = home.json("demo", "evaluation.json")["slices"][0]
+    assert (overall["slice"], overall["examples"]) == ({}, 200)
+    assert overall["metrics"]["accuracy"]["value"] >= 0.87
+
+
+def test_the_record_holds_what_the_design_promises(home, first):
+    run = home.json("demo", "run.json")
+    assert set(run) >= {
+        "run_id", "name", "status", "exit_code", "started", "finished", "stages", "versions", "pushed", "config",
+    }  # fmt: skip
+    assert (run["status"], run["exit_code"]) == ("pushed", 0)
+    assert [stage["name"] for stage in run["stages"]] == STAGES
+    assert all(stage["status"] == "done" and not stage["cached"] for stage in run["stages"])
+    assert len(run["pushed"]["sha256"]) == 64
+    assert run["config"]["training"]["epochs"] == 5
+    validation = home.json("demo", "validation.json")
+    assert validation["verdict"] == "pass"
+    assert {name: part["sequences"] for name, part in validation["splits"].items()} == {
+        "train": 800,
+        "eval": 200,
+    }
+    verdict = home.json("demo", "verdict.json")
+    assert verdict["blessed"]
+    assert [decision["passed"] for decision in verdict["decisions"]] == [True] * 5
+    assert (home.path / "runs" / "demo" / "artifacts" / "metadata.sqlite").is_file()
+    assert (home.path / "runs" / "demo" / "latest" / "run.log").stat().st_size > 0
+
+
+def test_the_first_eight_hundred_train_and_the_last_two_hundred_judge(home, first, predictions):
+    table = pd.read_csv(home.path / "data" / "demo.csv")
+    assert predictions["truth"] == table["label"].to_numpy()[8000::10].tolist()
+
+
+def test_the_pushed_model_answers_like_the_trainers_without_the_project(home, predictions):
+    import keras
+    import tensorflow_transform as tft
+
+    from components.trainer.dataset import batches
+
+    transform = tft.TFTransformOutput(str(home.artifact("demo", "Transform", "transform_graph")))
+    (records,) = (home.artifact("demo", "Transform", "transformed_examples") / "Split-eval").iterdir()
+    model = keras.models.load_model(home.artifact("demo", "Trainer", "model_run") / "model.keras")
+    data = batches([str(records)], transform, "label", predictions["classes"], 64, part="all")
+    trained = np.concatenate([np.asarray(model(inputs, training=False)) for inputs, _ in data])
+    np.testing.assert_allclose(predictions["together"], trained, atol=1e-5)
+    np.testing.assert_allclose(predictions["alone"], trained[:20], atol=1e-5)
+
+
+def test_every_metric_of_every_slice_equals_scikit_learn(home, predictions):
+    truth, label = np.array(predictions["truth"]), np.array(predictions["label"])
+    probabilities, classes = np.float64(predictions["together"]), predictions["classes"]
+    probabilities /= probabilities.sum(axis=1, keepdims=True)
+    evaluation = home.json("demo", "evaluation.json")["slices"]
+    assert [one["slice"] for one in evaluation] == [
+        {}, *({"label": c} for c in classes), {"sequence_length": "10+"},
+    ]  # fmt: skip
+    for one in evaluation:
+        rows = truth == one["slice"].get("label", truth)
+        values = {name: metric["value"] for name, metric in one["metrics"].items()}
+        assert one["examples"] == rows.sum()
+        assert values["accuracy"] == pytest.approx(sk.accuracy_score(truth[rows], label[rows]), abs=1e-6)
+        for place, name in enumerate(("precision", "recall", "f1")):
+            expected = sk.precision_recall_fscore_support(
+                truth[rows], label[rows], labels=classes, zero_division=0
+            )[place]
+            assert [values[f"{name}[{c}]"] for c in classes] == pytest.approx(expected.tolist(), abs=1e-6)
+        if len(set(truth[rows])) == len(classes):
+            area = sk.roc_auc_score(truth[rows], probabilities[rows], multi_class="ovr")
+            assert values["auc_macro"] == pytest.approx(area, abs=1e-3)
+
+
+def test_a_repeated_run_takes_every_stage_from_the_cache(home, first):
+    before = home.versions("demo")
+    done = home.sluice("run", "pipeline/configs/demo.yaml")
+    assert done.returncode == 0
+    assert all(stage["cached"] for stage in home.json("demo", "run.json")["stages"])
+    assert done.stdout.count("cached") == len(STAGES)
+    assert home.versions("demo") == before
+
+
+def test_a_bound_out_of_reach_is_refused_and_nothing_is_pushed(home, first):
+    before = home.versions("demo")
+    bound = "gate.thresholds=[{metric: recall_macro, min: 1.01, slice: label}]"
+    done = home.sluice("run", "pipeline/configs/demo.yaml", "--set", bound)
+    assert done.returncode == 4, done.stdout
+    assert home.versions("demo") == before
+    run = home.json("demo", "run.json")
+    assert (run["status"], run["pushed"]) == ("model_refused", None)
+    peak = next(
+        one for one in home.json("demo", "evaluation.json")["slices"] if one["slice"] == {"label": "peak"}
+    )
+    value = peak["metrics"]["recall_macro"]["value"]
+    why = home.sluice("why", "demo").stdout
+    expected = (
+        f"recall_macro is {value:.4f} on label=peak ({peak['examples']} sequences), {1.01 - value:.4f} below"
+    )
+    assert expected in why
+    assert "the bound 1.01" in why
+
+
+def test_a_push_that_is_gone_is_made_again(home, first):
+    for version in home.versions("demo"):
+        shutil.rmtree(home.path / "serving_models" / "demo" / version)
+    done = home.sluice("run", "pipeline/configs/demo.yaml")
+    assert done.returncode == 0, done.stdout
+    stages = {stage["name"]: stage["cached"] for stage in home.json("demo", "run.json")["stages"]}
+    assert stages == {name: name != "Pusher" for name in STAGES}
+    (version,) = home.versions("demo")
+    assert home.json("demo", "run.json")["pushed"]["version"] == version
+
+
+def test_runs_lists_them_all(home, first):
+    statuses = [
+        line.split()[2] for line in home.sluice("runs", "pipeline/configs/demo.yaml").stdout.splitlines()
+    ]
+    assert set(statuses) <= {"pushed", "model_refused"}
+    assert statuses[-1] == "pushed"
+
+
+def test_a_class_that_training_never_saw_refuses_the_data_before_transform(tmp_path):
+    home = make_home(tmp_path)
+    table = pd.read_csv(home.path / "data" / "demo.csv")
+    table.loc[table["sequence_id"] >= "s0990", "label"] = "sideways"
+    table.to_csv(home.path / "data" / "demo.csv", index=False)
+    done = home.sluice("run", "pipeline/configs/demo.yaml")
+    assert done.returncode == 3, done.stdout
+    run, validation = home.json("demo", "run.json"), home.json("demo", "validation.json")
+    assert run["status"] == "data_refused"
+    assert [stage["name"] for stage in run["stages"]][-1] == "Auditor"
+    assert validation["verdict"] == "fail"
+    assert [(f["check"], f["split"], f["feature"]) for f in validation["findings"]] == [
+        ("schema-anomaly", "eval", "label")
+    ]
+    assert "sideways" in done.stdout
+    assert "next: " in done.stdout
+    assert home.versions("demo") == []
+
+
+def test_a_bad_cell_refuses_the_data_and_leaves_nothing_half_written(tmp_path):
+    home = make_home(tmp_path)
+    path = home.path / "data" / "demo.csv"
+    lines = path.read_text().splitlines(keepends=True)
+    lines[7] = lines[7].replace(lines[7].split(",")[2], "n/a", 1)
+    path.write_text("".join(lines))
+    done = home.sluice("check", "pipeline/configs/demo.yaml")
+    assert done.returncode == 3, done.stdout
+    assert "line 8, column f0: expected a number, got 'n/a'" in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
+    assert not list((home.path / "runs" / "demo" / "artifacts").glob("Ingest/examples/*/*"))
+
+
+def test_ctrl_c_ends_with_130_and_the_next_run_works(tmp_path):
+    home = make_home(tmp_path)
+    command = [SLUICE, "run", "pipeline/configs/demo.yaml"]
+    with subprocess.Popen(
+        command, cwd=home.path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as running:
+        assert running.stdout is not None
+        for line in running.stdout:
+            if line.split()[:1] == ["Auditor"]:
+                break
+        time.sleep(2)  # well inside Transform
+        os.kill(running.pid, signal.SIGINT)
+        out, err = running.communicate(timeout=60)
+    assert running.returncode == 130, out + err
+    assert "interrupted: nothing was pushed" in out
+    assert "Traceback" not in out + err
+    run = home.json("demo", "run.json")
+    assert (run["exit_code"], run["stages"][-1]["status"]) == (130, "failed")
+    assert home.versions("demo") == []
+    again = home.sluice("run", "pipeline/configs/demo.yaml")
+    assert again.returncode == 0, again.stdout
+    assert [stage["cached"] for stage in home.json("demo", "run.json")["stages"]][:5] == [True] * 5
+
+
+def test_japanese_vowels_are_told_apart(tmp_path, shared_data):
+    home, data = make_home(tmp_path), shared_data("japanese_vowels")
+    done = home.sluice(
+        "run",
+        "pipeline/configs/japanese_vowels.yaml",
+        f"--set=data.source.train={data}/JapaneseVowels_TRAIN.ts",
+        f"--set=data.source.eval={data}/JapaneseVowels_TEST.ts",
+    )
+    assert done.returncode == 0, done.stdout
+    assert len(home.versions("japanese_vowels")) == 1
+    evaluation = home.json("japanese_vowels", "evaluation.json")["slices"]
+    assert evaluation[0]["examples"] == 370
+    assert evaluation[0]["metrics"]["accuracy"]["value"] >= 0.96
+    lengths = [one["slice"]["sequence_length"] for one in evaluation if "sequence_length" in one["slice"]]
+    assert len(lengths) == 4
