@@ -1,6 +1,7 @@
 """The command line. Nothing here imports TensorFlow before a command needs it."""
 
 import os
+import shutil
 import sys
 import traceback
 from collections.abc import Sequence
@@ -147,7 +148,15 @@ def _report(console: "Console", folder: Path) -> None:
     if run["status"] == "failed":
         console.print(f"the log has the whole of it: {shown}/{record.LOG}")
     elif run["status"] != "checked":
-        console.print(f"next: sluice why {shown}")
+        console.print(f"next: {_program()} why {shown}")
+
+
+def _program() -> str:
+    """The command as the user can type it here: its path where it is not on PATH."""
+    from pipeline import summary
+
+    script = Path(sys.executable).with_name("sluice")
+    return "sluice" if shutil.which("sluice") or not script.is_file() else summary.shown_path(script)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
