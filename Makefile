@@ -32,13 +32,12 @@ test: setup
 schema: setup
 	.venv/bin/python -m pipeline.config > pipeline/config.schema.json
 
-UV = $(or $(shell command -v uv),.venv/bin/uv)
+UV = $(or $(shell command -v uv),.uv/bin/uv)
 LOCK = $(UV) pip compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 
 lock: setup
-	cd requirements && $(abspath $(UV)) --version
 	$(LOCK) --python-version 3.10 --python-platform x86_64-manylinux_2_28 requirements/tfx-1.16.in -o requirements/tfx-1.16.txt
 	$(LOCK) --python-version 3.11 --universal requirements/tfx-1.21.in -o requirements/tfx-1.21.txt
 
 clean:
-	rm -rf .venv build dist *.egg-info
+	rm -rf .venv .uv build dist *.egg-info

@@ -24,11 +24,28 @@ if [ "$stack" = tfx-1.21 ] && ! command -v c++ >/dev/null; then
   stop "a C++ compiler is missing; install g++ and the Python headers (Debian: apt-get install g++ python3-dev; macOS: xcode-select --install)."
 fi
 
+# --- uv: the machine's own, else one of ours in .uv ----------------------------------------------
+uv=$(command -v uv || true)
+if [ -z "$uv" ]; then
+  uv=.uv/bin/uv
+  if ! "$uv" --version >/dev/null 2>&1; then
+    for python in python3 python "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3*/bin/python; do
+      rm -rf .uv
+      "$python" -m venv .uv >/dev/null 2>&1 && break
+    done
+    [ -x .uv/bin/python ] || stop "no Python here can make a virtual environment; install one with its venv module (Debian: apt-get install python3-venv), or install uv."
+    .uv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt ||
+      stop "uv could not be installed from your package index; see pip's message above, or install uv yourself."
+  fi
+  # uv does not read pip's configuration: hand over the package index, where one is set.
+  index=${PIP_INDEX_URL:-$(.uv/bin/python -m pip config get global.index-url 2>/dev/null || true)}
+  if [ -n "$index" ]; then UV_DEFAULT_INDEX=${UV_DEFAULT_INDEX:-$index}; export UV_DEFAULT_INDEX; fi
+fi
+
 # --- a Python of that stack ---------------------------------------------------------------------
 suits() { # PROGRAM VERSION: does it really run, and is it that version? (a pyenv shim may do neither)
   [ "$("$1" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)" = "$2" ]
 }
-own_uv=$(command -v uv || true)
 find_python() {
   for version in $versions; do
     for candidate in "python$version" python3 python \
@@ -36,38 +53,21 @@ find_python() {
       "/opt/homebrew/opt/python@$version/bin/python$version"; do
       if suits "$candidate" "$version"; then command -v "$candidate"; return; fi
     done
-    if [ -n "$own_uv" ] && found=$("$own_uv" python find --no-python-downloads "$version" 2>/dev/null); then
-      echo "$found"; return
-    fi
+    "$uv" python find --quiet --no-python-downloads "$version" 2>/dev/null && return
   done
-  if [ -n "$own_uv" ]; then
-    version=${versions%% *}
-    "$own_uv" python install --quiet "$version" >&2 && "$own_uv" python find "$version"
-  fi
+  version=${versions%% *}
+  say "downloading Python $version, for none was found"
+  "$uv" python install --quiet "$version" >/dev/null 2>&1 && "$uv" python find --quiet "$version"
 }
 python=$(find_python || true)
-[ -n "$python" ] || stop "Python $(echo "$versions" | sed 's/ / or /g') is missing; install it (pyenv install ${versions%% *}, or your system's package), or install uv, which can download it."
+[ -n "$python" ] || stop "Python $(echo "$versions" | sed 's/ / or /g') is missing, and uv could not download it; install it (pyenv install ${versions%% *}, or your system's package) and call make again."
 
 # --- .venv --------------------------------------------------------------------------------------
-if ! suits .venv/bin/python "$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')"; then
-  rm -rf .venv
-  if [ -n "$own_uv" ]; then
-    "$own_uv" venv --quiet --python "$python" .venv
-  else
-    "$python" -m venv .venv || stop "$python cannot make a virtual environment; install its venv module (Debian: apt-get install python3-venv), or install uv."
-  fi
-fi
-uv=$own_uv
-if [ -z "$uv" ]; then
-  .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
-  uv=.venv/bin/uv
-  # uv does not read pip's configuration: hand over the package index, where one is set.
-  index=${PIP_INDEX_URL:-$(.venv/bin/python -m pip config get global.index-url 2>/dev/null || true)}
-  if [ -n "$index" ]; then UV_DEFAULT_INDEX=${UV_DEFAULT_INDEX:-$index}; export UV_DEFAULT_INDEX; fi
-fi
-
+suits .venv/bin/python "$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')" ||
+  "$uv" venv --quiet --clear --python "$python" .venv
 say "installing $stack for $("$python" --version) (3 GB; some minutes on the first time)"
-"$uv" pip install --quiet --python .venv/bin/python --require-hashes --compile-bytecode -r "requirements/$stack.txt"
+"$uv" pip install --quiet --python .venv/bin/python --require-hashes --compile-bytecode -r "requirements/$stack.txt" ||
+  stop "the requirements could not be installed; see uv's message above."
 "$uv" pip install --quiet --python .venv/bin/python --no-deps --no-build-isolation --editable .
 env -u PYTHONDONTWRITEBYTECODE .venv/bin/python -m compileall -q pipeline components
 say "ready"
