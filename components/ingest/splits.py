@@ -73,32 +73,31 @@ def _by_time(sequences: Sequences, fraction: float, cutoff: str | float | None) 
     first, last = sequences.first_time, sequences.last_time
     assert first is not None and last is not None  # the configuration requires data.time
     if cutoff is None:
-        moment = np.sort(first)[len(first) - max(1, round(len(first) * fraction))]
+        moment = np.sort(first)[len(first) - max(1, round(len(first) * fraction))].item()
     else:
-        moment = _moment(cutoff, first.dtype)
+        moment = _moment(cutoff, is_timestamp=first.dtype.kind == "i")
     train, held_out = last < moment, first >= moment
     across = int(np.count_nonzero(~train & ~held_out))
     return Assignment(
         np.flatnonzero(train),
         np.flatnonzero(held_out),
         rule="time",
-        cutoff=moment.item(),
+        cutoff=moment,
         left_out={"reaches across the cutoff": across} if across else {},
     )
 
 
-def _moment(cutoff: str | float, dtype: np.dtype[np.generic]) -> np.generic:
+def _moment(cutoff: str | float, *, is_timestamp: bool) -> float | int:
     """The configured cutoff in the units of the time column."""
-    if dtype == np.float64:
-        if isinstance(cutoff, str):
-            raise DataRefused("split.cutoff does not fit data.time", [f"expected a number, got {cutoff!r}"])
-        return np.float64(cutoff)
+    if not is_timestamp and not isinstance(cutoff, str):
+        return float(cutoff)
     try:
-        return np.int64(pc.cast(pa.scalar(str(cutoff)), pa.timestamp("us")).value)
-    except pa.ArrowInvalid as error:
-        raise DataRefused(
-            "split.cutoff does not fit data.time", [f"expected an ISO 8601 timestamp, got {cutoff!r}"]
-        ) from error
+        if is_timestamp and isinstance(cutoff, str):
+            return int(pc.cast(pa.scalar(cutoff), pa.timestamp("us")).value)
+    except pa.ArrowInvalid:
+        pass
+    expected = "an ISO 8601 timestamp" if is_timestamp else "a number"
+    raise DataRefused("split.cutoff does not fit data.time", [f"expected {expected}, got {cutoff!r}"])
 
 
 def moment_text(moment: int | float | None, *, is_timestamp: bool) -> str | float | None:
