@@ -12,7 +12,8 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Dis
 
 from pipeline.errors import ConfigError
 
-RESERVED_FEATURES = ("sequence_id", "sequence_length")  # what ingest writes beside the features
+# What ingest writes beside the features, and what requests for an answer name their parts.
+RESERVED_FEATURES = ("sequence_id", "sequence_length", "examples", "lengths")
 
 
 class _Section(BaseModel):
@@ -210,7 +211,7 @@ class Config(_Section):
     @property
     def format(self) -> str | None:
         """Format of the source: as configured, else from the first file's name."""
-        return self.data.format or _format_of(next(iter(source_paths(self.data))))
+        return self.data.format or format_of(next(iter(source_paths(self.data))))
 
     @property
     def split_by(self) -> str:
@@ -230,13 +231,16 @@ def expand(paths: Sequence[str]) -> list[str]:
     Raises:
       ConfigError: a path or glob that matches no file.
     """
-    found = {path: sorted(glob.glob(path, recursive=True)) for path in paths}
+    found = {
+        path: [file for file in glob.glob(path, recursive=True) if Path(file).is_file()] for path in paths
+    }
     if missing := [path for path, files in found.items() if not files]:
         raise ConfigError("a source is missing", [f"data.source: no file matches {path}" for path in missing])
     return sorted({file for files in found.values() for file in files})
 
 
-def _format_of(path: str) -> str | None:
+def format_of(path: str) -> str | None:
+    """The format that a file's name tells, if any."""
     suffix = Path(path.removesuffix(".gz")).suffix.lstrip(".").lower()
     return suffix if suffix in get_args(Format) else None
 

@@ -2,11 +2,12 @@
 
 import difflib
 import glob
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline.config import RESERVED_FEATURES, Config, GivenSource, source_paths
+from pipeline.config import RESERVED_FEATURES, Config, GivenSource, format_of, source_paths
 
 NO_SOURCE = "no-source"  # stands for a source that is missing or wrong, so that the rest can be checked
 METRICS = {"multiclass": ("accuracy", "log_loss", "precision", "recall", "f1", "auc")}
@@ -59,26 +60,38 @@ def not_yet(raw: dict[str, Any]) -> list[str]:
 
 def contradictions(config: Config) -> list[str]:
     """What is well-formed but cannot work together."""
-    return [
-        *_format_problems(config),
-        *_column_problems(config),
-        *_split_problems(config),
-        *_gate_problems(config),
-    ]
+    checks = (
+        _format_problems, _role_problems, _column_problems, _split_problems, _gate_problems, _remote_problems
+    )  # fmt: skip
+    return [problem for check in checks for problem in check(config)]
 
 
 def _format_problems(config: Config) -> Iterator[str]:
     data, kind = config.data, config.format
-    if kind is None and NO_SOURCE not in source_paths(data):
+    formats = {format_of(path) for path in source_paths(data)} if data.format is None else {data.format}
+    if NO_SOURCE in source_paths(data):
+        return
+    if len(formats) > 1:
+        yield "data.format: the files have names of different formats; give csv or ts"
+    elif kind is None:
         yield "data.format: cannot tell it from the file name; give csv or ts"
+    elif data.format is None and kind in (NOT_YET["data.format"] or ()):
+        yield f"data.format: {kind}, told by the file name, is not available yet"
+
+
+def _role_problems(config: Config) -> Iterator[str]:
+    """What a format needs to know of its columns, or has no use for."""
+    data, kind = config.data, config.format
     if kind == "csv" and data.sequence_id is None:
         yield "data.sequence_id: required for csv: the column whose equal values form one sequence"
     if kind == "csv" and data.label is None:
         yield f"data.label: required for {config.task}: the column that holds the class"
     if kind == "ts":
-        for key in ("sequence_id", "time", "features"):
+        for key in ("sequence_id", "time", "features", "ignore"):
             if getattr(data, key):
                 yield f"data.{key}: a ts file has no named columns; leave it out"
+        if re.fullmatch(r"dim_\d+", config.label):
+            yield f"data.label: {config.label} is the name of a dimension of a ts file; choose another"
 
 
 def _column_problems(config: Config) -> Iterator[str]:
@@ -126,18 +139,16 @@ def _split_problems(config: Config) -> Iterator[str]:
 
 def _gate_problems(config: Config) -> Iterator[str]:
     known = metric_names(config.task)
-    for index, threshold in enumerate(config.gate.thresholds):
-        where = f"gate.thresholds.{index}"
-        if threshold.min is None and threshold.max is None:
-            yield f"{where}: expected min or max"
-        if threshold.min is not None and threshold.max is not None and threshold.min > threshold.max:
-            yield f"{where}: min {threshold.min} is more than max {threshold.max}"
-        if threshold.metric not in known and not _per_class(threshold.metric):
-            yield f"{where}.metric: unknown for {config.task}: {threshold.metric}" + nearest(
-                threshold.metric, known
-            )
+    for threshold in config.gate.thresholds:
+        metric, low, high = threshold.metric, threshold.min, threshold.max
+        if low is None and high is None:
+            yield f"gate.thresholds, {metric}: expected min or max"
+        if low is not None and high is not None and low > high:
+            yield f"gate.thresholds, {metric}: min {low:g} is more than max {high:g}"
+        if metric not in known and not _per_class(metric):
+            yield f"gate.thresholds, {metric}: no such metric for {config.task}{nearest(metric, known)}"
         if threshold.slice is not None and threshold.slice not in config.gate.slices:
-            yield f"{where}.slice: {threshold.slice} is not in gate.slices"
+            yield f"gate.thresholds, {metric}: the slice {threshold.slice} is not in gate.slices"
     for name in config.gate.slices:
         if name not in ("sequence_length", "label"):
             yield f"gate.slices: {name} is not available yet; known: sequence_length, label"
@@ -155,12 +166,35 @@ def _per_class(metric: str) -> bool:
 
 
 def missing_files(config: Config) -> Iterator[str]:
-    """Sources and schema that do not exist; remote ones are not looked for."""
+    """What the configuration names and this machine does not have, or has in another form."""
     for path in source_paths(config.data):
-        if path != NO_SOURCE and "://" not in path and not glob.glob(path, recursive=True):
+        if path == NO_SOURCE or "://" in path:
+            continue
+        if Path(path).is_dir():
+            yield f"data.source: {path} is a folder; give its files, such as {Path(path, '*.csv')}"
+        elif not glob.glob(path, recursive=True):
             yield f"data.source: no file matches {path}"
-    if config.schema_ and "://" not in config.schema_ and not Path(config.schema_).is_file():
-        yield f"schema: no such file: {config.schema_}"
+    if config.schema_:
+        yield from _schema_problems(Path(config.schema_))
+
+
+def _schema_problems(path: Path) -> Iterator[str]:
+    from google.protobuf import text_format
+    from tensorflow_metadata.proto.v0 import schema_pb2
+
+    try:
+        text_format.Parse(path.read_text(encoding="utf-8"), schema_pb2.Schema())
+    except OSError as error:
+        yield f"schema: cannot read {path} ({error.strerror})"
+    except (UnicodeDecodeError, text_format.ParseError) as error:
+        yield f"schema: {path} is no schema in text format ({error})"
+
+
+def _remote_problems(config: Config) -> Iterator[str]:
+    places = [("data.source", path) for path in source_paths(config.data)]
+    for key, place in (*places, ("push.to", config.push.to), ("run.root", config.run.root)):
+        if "://" in place:
+            yield f"{key}: {place}: remote places are not available yet; give a local one"
 
 
 def nearest(word: str, known: Sequence[str]) -> str:

@@ -19,7 +19,8 @@ class _Loader(yaml.SafeLoader):
     """Safe YAML that also reads 1e-3 as a number and refuses a key given twice."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        merge = "tag:yaml.org,2002:merge"
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value if key.tag != merge]
         for key in keys:
             if keys.count(key) > 1:
                 raise yaml.constructor.ConstructorError(
@@ -63,9 +64,9 @@ def load(path: str | Path, overrides: Sequence[str] = (), *, local_files: bool =
     config, found = _validate(raw)
     problems += found
     if config is not None:
-        problems += contradictions(config)
-        if local_files:
-            problems += missing_files(config)
+        reported = {problem.partition(":")[0] for problem in problems}
+        later = [*contradictions(config), *(missing_files(config) if local_files else ())]
+        problems += [problem for problem in later if problem.partition(":")[0] not in reported]
     if problems or config is None:
         raise ConfigError(f"{path}: {_count(len(problems), 'mistake')}", problems)
     return config
@@ -77,16 +78,26 @@ def _count(number: int, noun: str) -> str:
 
 def _read_yaml(path: Path) -> dict[str, Any]:
     try:
-        raw = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506 (a SafeLoader)
+        raw = _parse_yaml(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"{path}: cannot read the configuration ({error.strerror})") from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: expected UTF-8 text ({error.reason})") from error
     except yaml.YAMLError as error:
         raise ConfigError(f"{path}: not valid YAML", [" ".join(str(error).split())]) from error
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ConfigError(f"{path}: not a configuration", [str(error)]) from error
     if not isinstance(raw, dict):
         raise ConfigError(f"{path}: expected keys such as name, task and data, got {_shown(raw)}")
-    return json.loads(json.dumps(raw, default=str))  # type: ignore[no-any-return]
+    return raw
+
+
+def _parse_yaml(text: str) -> Any:
+    """YAML as what JSON can say: text, numbers, lists, and objects whose keys are text."""
+    value = yaml.load(text, Loader=_Loader)  # noqa: S506 (a SafeLoader)
+    plain = json.dumps(value, default=str, ensure_ascii=False)
+    plain.encode("utf-8")  # text that is none, such as half of a surrogate pair, ends here
+    return json.loads(plain)
 
 
 _PATH_KEYS = (("data", "source"), ("schema",), ("push", "to"), ("run", "root"))
@@ -115,7 +126,10 @@ def _absolute(value: Any, folder: Path) -> Any:
     if isinstance(value, list):
         return [_absolute(item, folder) for item in value]
     if isinstance(value, str) and "://" not in value:
-        return str(Path(folder, Path(value).expanduser()).resolve())
+        try:
+            return str(Path(folder, Path(value).expanduser()).resolve())
+        except (OSError, RuntimeError, ValueError) as error:
+            raise ConfigError("a path cannot be used", [f"{value!r}: {error}"]) from error
     return value
 
 
@@ -125,8 +139,8 @@ def _override(raw: dict[str, Any], override: str) -> None:
     if not equals or not all(keys):
         raise ValueError(f"--set {override}: expected key.path=value")
     try:
-        value = json.loads(json.dumps(yaml.load(text, Loader=_Loader), default=str))  # noqa: S506
-    except yaml.YAMLError as error:
+        value = _parse_yaml(text)
+    except (yaml.YAMLError, TypeError, ValueError, RecursionError) as error:
         raise ValueError(f"--set {override}: the value is not valid YAML") from error
     patch: dict[str, Any] = {}
     parent = patch
@@ -134,13 +148,15 @@ def _override(raw: dict[str, Any], override: str) -> None:
         parent = parent.setdefault(key, {})
     parent[keys[-1]] = value
     _anchor(patch, Path.cwd())
-    _merge(raw, patch)
+    _merge(raw, patch, f"--set {override}")
 
 
-def _merge(target: dict[str, Any], patch: dict[str, Any]) -> None:
+def _merge(target: dict[str, Any], patch: dict[str, Any], override: str) -> None:
     for key, value in patch.items():
+        if isinstance(value, dict) and isinstance(target.get(key), list):
+            raise ValueError(f"{override}: {key} is a list; give the whole of it")
         if isinstance(value, dict) and isinstance(target.get(key), dict):
-            _merge(target[key], value)
+            _merge(target[key], value, override)
         else:
             target[key] = value
 
@@ -155,10 +171,10 @@ def _validate(raw: dict[str, Any]) -> tuple[Config | None, list[str]]:
         return _parse(raw), not_yet(raw)
     except ValidationError as error:
         errors = error.errors()
-    problems = list(dict.fromkeys(_problem(raw, item) for item in errors))
+    problems = _problems(raw, errors)
     sound = copy.deepcopy(raw)
-    for item in errors:
-        _prune(sound, item["loc"])
+    for item in sorted(errors, key=lambda item: [str(part).zfill(9) for part in item["loc"]], reverse=True):
+        _prune(sound, item["loc"])  # the last of a list first, so that the others keep their place
     try:
         return _parse(sound), problems + not_yet(raw)
     except ValidationError:
@@ -181,13 +197,11 @@ _STAND_INS: dict[tuple[str, ...], Any] = {
 
 def _prune(raw: dict[str, Any], location: tuple[int | str, ...]) -> None:
     """Takes the value at a pydantic location out of a raw configuration, in place."""
-    node, parent, path = raw, raw, []
-    for part in location:
-        if not isinstance(node, dict) or part not in node:
-            break  # a list with a bad item goes as a whole
-        parent, node = node, node[part]
-        path.append(str(part))
+    path = _in_document(raw, location)
     if path:
+        parent: Any = raw
+        for part in path[:-1]:
+            parent = parent[part]
         del parent[path[-1]]
     for required, stand_in in _STAND_INS.items():
         if location[: len(required)] == required:
@@ -211,6 +225,24 @@ _EXPECTED = {
 _BOUNDS = {"gt": "more than", "ge": "at least", "lt": "less than", "le": "at most"}
 
 
+def _problems(raw: dict[str, Any], errors: Sequence[Any]) -> list[str]:
+    """What pydantic found, one line a value: the branches of a union are one expectation."""
+    expected: dict[tuple[str, str], list[str]] = {}
+    problems: dict[str, None] = {}
+    for error in errors:
+        inner = [other["loc"] for other in errors if len(other["loc"]) > len(error["loc"])]
+        if error["type"] == "too_short" and any(loc[: len(error["loc"])] == error["loc"] for loc in inner):
+            continue  # it is short only because its items are wrong
+        if error["type"] in _EXPECTED:
+            key = ".".join(map(str, _in_document(raw, error["loc"])))
+            expected.setdefault((key, _shown(error["input"])), []).append(_EXPECTED[error["type"]])
+        else:
+            problems[_problem(raw, error)] = None
+    for (key, got), kinds in expected.items():
+        problems[f"{key}: expected {' or '.join(dict.fromkeys(kinds))}, got {got}"] = None
+    return list(problems)
+
+
 def _problem(raw: dict[str, Any], error: Any) -> str:
     location = _in_document(raw, error["loc"])
     key = ".".join(str(part) for part in location)
@@ -222,8 +254,6 @@ def _problem(raw: dict[str, Any], error: Any) -> str:
         return f"{_dotted(error['loc'])}: required, and missing"
     if kind == "literal_error":
         return f"{key}: expected {context['expected']}, got {got}"
-    if kind in _EXPECTED:
-        return f"{key}: expected {_EXPECTED[kind]}, got {got}"
     for bound, words in _BOUNDS.items():
         if bound in context:
             return f"{key}: expected {words} {context[bound]}, got {got}"

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from rich.console import Console
+from rich.live import Live
+from rich.spinner import Spinner
 
 if TYPE_CHECKING:
     from pipeline.runners.local import Stage
@@ -54,11 +56,15 @@ class Progress(logging.Handler):
     def __init__(self, console: Console) -> None:
         super().__init__(logging.INFO)
         self._console = console
-        self._status = console.status("starting") if console.is_terminal else None
+        self._spinner = Spinner("dots", "starting")
+        # Without redirection: what the libraries print is on its way to the log, not to the screen.
+        self._live = Live(
+            self._spinner, console=console, transient=True, redirect_stdout=False, redirect_stderr=False
+        )
 
     def __enter__(self) -> "Progress":
-        if self._status:
-            self._status.start()
+        if self._console.is_terminal:
+            self._live.start()
         logger = logging.getLogger("sluice")
         logger.setLevel(logging.INFO)
         logger.addHandler(self)
@@ -66,8 +72,7 @@ class Progress(logging.Handler):
 
     def __exit__(self, *_: object) -> None:
         logging.getLogger("sluice").removeHandler(self)
-        if self._status:
-            self._status.stop()
+        self._live.stop()
 
     def emit(self, record: logging.LogRecord) -> None:
         """Prints a line of the project's own loggers, such as one epoch."""
@@ -76,8 +81,7 @@ class Progress(logging.Handler):
     def on_stage(self, stage: "Stage") -> None:
         """Prints a stage that ended; shows one that runs."""
         if stage.status == "running":
-            if self._status:
-                self._status.update(stage.name)
+            self._spinner.update(text=stage.name)
             return
         outcome = "cached" if stage.cached else f"{stage.seconds:.1f} s"
         mark = "" if stage.status == "done" else "  failed"

@@ -88,9 +88,7 @@ def test_all_mistakes_come_in_one_message(load_text):
     assert 'training.epochs: expected a whole number, got "many"' in text
     assert "training.batch_size: expected a whole number, got true" in text
     assert "data.features.kind: kind is also data.label, so the model would read the answer" in text
-    assert (
-        "gate.thresholds.0.metric: unknown for multiclass: recall_macr (did you mean recall_macro?)" in text
-    )
+    assert "gate.thresholds, recall_macr: no such metric for multiclass (did you mean recall_macro?)" in text
     assert "data.source: no file matches" in text
     assert len(problems) == 7
 
@@ -105,10 +103,16 @@ def test_all_mistakes_come_in_one_message(load_text):
         ("model: {units: [0]}", "expected more than 0, got 0"),
         ("model: {dropout: 1}", "model.dropout: expected less than 1"),
         ("gate: {thresholds: [{metric: accuracy}]}", "expected min or max"),
-        ("gate: {thresholds: [{metric: accuracy, min: 1, max: 0}]}", "min 1.0 is more than max 0.0"),
+        ("gate: {thresholds: [{metric: accuracy, min: 1, max: 0}]}", "min 1 is more than max 0"),
         ("gate: {thresholds: [{metric: accuracy, min: .5, slice: site}]}", "site is not in gate.slices"),
         ("gate: {slices: [site]}", "site is not available yet"),
-        ("schema: nowhere.pbtxt", "schema: no such file"),
+        ("schema: rows.csv", "is no schema in text format"),
+        (
+            "run: {root: 'gs://bucket/runs'}",
+            "run.root: gs://bucket/runs: remote places are not available yet",
+        ),
+        ("split: {by: time, cutoff: true}", "split.cutoff: expected text or a number, got true"),
+        ("schema: nowhere.pbtxt", "schema: cannot read"),
     ],
 )
 def test_contradictions_are_named(load_text, extra, expected):
@@ -125,12 +129,18 @@ def test_contradictions_are_named(load_text, extra, expected):
         ("{source: rows.csv, sequence_id: id, label: sequence_length}", "this name is taken"),
         ("{source: rows.txt, sequence_id: id, label: kind}", "data.format: cannot tell it"),
         ("{source: rows.ts}", "a ts archive comes as two files"),
+        ("{source: {train: rows.ts, eval: rows.ts}, ignore: [dim_0]}", "data.ignore: a ts file has no named"),
+        ("{source: {train: rows.ts, eval: rows.ts}, label: dim_0}", "dim_0 is the name of a dimension"),
+        ("{source: rows.parquet}", "data.format: parquet, told by the file name, is not available yet"),
+        ("{source: [rows.csv, rows.ts], sequence_id: id, label: kind}", "names of different formats"),
+        ("{source: ., format: csv, sequence_id: id, label: kind}", "is a folder; give its files"),
         ("{source: [], sequence_id: id, label: kind}", "data.source: expected at least one"),
     ],
 )
 def test_wrong_columns_are_named(load_text, write, data, expected):
     write("rows.txt", "x")
     write("rows.ts", "x")
+    write("rows.parquet", "x")
     text = f"name: demo\ntask: multiclass\ndata: {data}\n"
     assert expected in "\n".join(problems_of(lambda: load_text(text)))
 
@@ -168,12 +178,44 @@ def test_a_feature_kind_that_does_nothing_yet_is_refused(load_text):
         ("- 1", "expected keys such as name"),
         ("a: [", "not valid YAML"),
         ("name: a\nname: b", "'name' is given twice"),
+        ("2020-01-01: 3", "keys must be"),
+        ("a: &m {b: *m}", "Circular reference"),
+        ('a: "\\ud800"', "surrogates not allowed"),
+        ("data: {source: ~nobody_here/x.csv}", "a path cannot be used"),
     ],
 )
 def test_text_that_is_no_configuration_is_refused(load_text, text, expected):
     with pytest.raises(ConfigError) as caught:
         load_text(text)
     assert expected in str(caught.value)
+
+
+def test_merge_keys_and_anchors_are_plain_yaml(load_text):
+    config = load_text(VALID + "model: {<<: {dropout: 0.3}, units: [3]}\n")
+    assert (config.model.dropout, config.model.units) == (0.3, (3,))
+
+
+def test_one_wrong_item_of_a_list_does_not_hide_the_others(load_text):
+    thresholds = "[{metric: acc, min: 0}, {min: 1}, 5, {metric: accuracy, min: 2, max: 1}]"
+    problems = problems_of(lambda: load_text(VALID + f"gate: {{thresholds: {thresholds}}}\n"))
+    assert len(problems) == 4
+    assert "gate.thresholds.1.metric: required, and missing" in problems
+    assert "gate.thresholds.2: expected keys and values, got 5" in problems
+    assert "gate.thresholds, accuracy: min 2 is more than max 1" in problems
+
+
+def test_a_wrong_value_is_reported_once(load_text):
+    assert problems_of(lambda: load_text(VALID, "model.units=[0, x]", "data.sequence_id=1")) == [
+        "model.units.0: expected more than 0, got 0",
+        "data.sequence_id: expected text, got 1",
+        'model.units.1: expected a whole number, got "x"',
+    ]
+
+
+def test_an_override_inside_a_list_is_refused(load_text):
+    text = VALID + "gate: {thresholds: [{metric: accuracy, min: 0.5}]}\n"
+    problems = problems_of(lambda: load_text(text, "gate.thresholds.0.min=0.4"))
+    assert problems == ["--set gate.thresholds.0.min=0.4: thresholds is a list; give the whole of it"]
 
 
 def test_an_absent_file_is_named(tmp_path):
