@@ -116,7 +116,7 @@ def execute(config: Config, folder: Path, on_stage: local.Listener, *, until_aud
         result.exit_code, result.error = INTERRUPTED, "interrupted"
         traceback.print_exc()
     except Exception as error:  # noqa: BLE001 (a stage may raise anything; the log has the whole of it)
-        result.error = f"{type(error).__name__}: {_first_line(error)}"
+        result.error = f"{type(error).__name__}: {_essence(error)}"
         traceback.print_exc()
     _write_outcome(config, folder, result, lineage.outputs(database, result.run_id))
     result.finished = record.now()
@@ -127,8 +127,10 @@ def execute(config: Config, folder: Path, on_stage: local.Listener, *, until_aud
 _STATUS = {3: "data_refused", 4: "model_refused", 5: "not_servable"}
 
 
-def _first_line(error: Exception) -> str:
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), "no message")
+def _essence(error: Exception) -> str:
+    """What a library's error says: its last line where the first is only a heading, else its first."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or ["no message"]
+    return lines[-1] if lines[0].endswith(":") else lines[0]
 
 
 def _push_key(folder: Path) -> str:

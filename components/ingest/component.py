@@ -63,22 +63,19 @@ def _read(config: Config, paths: tuple[str, ...]) -> Sequences:
 
 
 def _manifest(splits: dict[str, Sequences], assignment: Assignment | None) -> dict[str, object]:
-    timestamps = any(
-        part.first_time is not None and part.first_time.dtype.kind == "i" for part in splits.values()
-    )
     return {
         "rule": "given" if assignment is None else assignment.rule,
-        "cutoff": None if assignment is None else moment_text(assignment.cutoff, is_timestamp=timestamps),
+        "cutoff": None if assignment is None else assignment.cutoff,
         "left_out": {} if assignment is None else dict(assignment.left_out),
-        "splits": {name: _summary(part, timestamps) for name, part in splits.items()},
+        "splits": {name: _summary(part) for name, part in splits.items()},
     }
 
 
-def _summary(part: Sequences, is_timestamp: bool) -> dict[str, object]:
+def _summary(part: Sequences) -> dict[str, object]:
     first, last = part.first_time, part.last_time
     return {
         "sequences": len(part),
         "steps": int(part.lengths.sum()),
-        "first_time": None if first is None else moment_text(first.min().item(), is_timestamp=is_timestamp),
-        "last_time": None if last is None else moment_text(last.max().item(), is_timestamp=is_timestamp),
+        "first_time": None if first is None else moment_text(first.min()),
+        "last_time": None if last is None else moment_text(last.max()),
     }

@@ -1,6 +1,10 @@
 """Reads long CSV: one row a step, sequences told apart by an id column."""
 
-from collections.abc import Sequence
+import csv as python_csv
+import gzip
+import itertools
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,10 +14,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv
 
+from components.ingest.names import refuse_unusable
 from components.ingest.problems import SHOWN, Problems
 from components.ingest.sequences import Sequences
-from pipeline.config import RESERVED_FEATURES, Data
+from pipeline.config import Data
 from pipeline.errors import DataRefused
+
+_BLOCK_BYTES = 16 << 20  # also the longest row that can be read
 
 
 @dataclass(frozen=True)
@@ -25,10 +32,19 @@ class _Rows:
     ends: npt.NDArray[np.int64]  # rows up to and including each file
 
     def place(self, row: int) -> str:
-        """Where a row stands, as an editor counts (the header is line 1)."""
+        """Where a row stands, as an editor counts lines."""
         file = int(np.searchsorted(self.ends, row, side="right"))
         before = int(self.ends[file - 1]) if file else 0
-        return f"{self.files[file]}, line {row - before + 2}"
+        return f"{self.files[file]}, line {_line(self.files[file], row - before)}"
+
+
+def _line(path: str, row: int) -> int:
+    """The line a data row ends in; blank lines and line breaks within quotes count as lines."""
+    opened = gzip.open if path.endswith(".gz") else open
+    with opened(path, "rt", encoding="utf-8", errors="replace", newline="") as file:
+        lines = python_csv.reader(file)
+        rows = (lines.line_num for cells in lines if cells)
+        return next(itertools.islice(rows, row + 1, None))
 
 
 def read_csv(paths: Sequence[str], data: Data) -> Sequences:
@@ -52,7 +68,8 @@ def read_csv(paths: Sequence[str], data: Data) -> Sequences:
     time = None if data.time is None else _times(rows, data.time, problems)
     for role in (data.sequence_id, data.label):
         _refuse_empty(rows, role, problems)
-    problems.refuse("{} cells cannot be read")
+    _refuse_line_breaks(rows, data.label, problems)
+    problems.refuse("cells that cannot be read: {}")
     return _group(rows, data, columns, time)
 
 
@@ -77,17 +94,16 @@ def _read_table(path: str) -> pa.Table:
         wrong.append(f"row {row.number or '?'}: {row.actual_columns} cells: {row.text[:80]!r}")
         return "skip"
 
-    try:
+    with _clear_errors(path):
         table = csv.read_csv(
             path,
-            read_options=csv.ReadOptions(use_threads=False),  # without threads the row number is known
+            # Without threads the number of a wrong row is known.
+            read_options=csv.ReadOptions(use_threads=False, block_size=_BLOCK_BYTES),
             parse_options=csv.ParseOptions(invalid_row_handler=note, newlines_in_values=True),
             convert_options=csv.ConvertOptions(
                 column_types={name: pa.string() for name in names}, strings_can_be_null=False
             ),
         )
-    except (pa.ArrowInvalid, OSError, EOFError) as error:
-        raise DataRefused(f"{path}: cannot be read as CSV", [" ".join(str(error).split())]) from error
     if wrong:
         raise DataRefused(
             f"{path}: expected {len(names)} cells in every row, as in the header; {len(wrong):,} rows differ",
@@ -99,18 +115,35 @@ def _read_table(path: str) -> pa.Table:
 
 
 def _header(path: str) -> list[str]:
-    if not Path(path).stat().st_size:
-        raise DataRefused(f"{path}: the file is empty")
-    try:
-        with csv.open_csv(
-            path, parse_options=csv.ParseOptions(invalid_row_handler=lambda _: "skip")
-        ) as reader:
+    with _clear_errors(path):
+        if not Path(path).stat().st_size:
+            raise DataRefused(f"{path}: the file is empty")
+        with Path(path).open("rb") as file:
+            if file.read(2) == b"\x1f\x8b" and not path.endswith(".gz"):
+                raise DataRefused(f"{path}: the content is gzip; name the file {Path(path).name}.gz")
+        options = csv.ReadOptions(block_size=_BLOCK_BYTES)
+        skip = csv.ParseOptions(invalid_row_handler=lambda _: "skip")
+        with csv.open_csv(path, read_options=options, parse_options=skip) as reader:
             names: list[str] = reader.schema.names
-    except (pa.ArrowInvalid, OSError, EOFError) as error:
-        raise DataRefused(f"{path}: cannot be read as CSV", [" ".join(str(error).split())]) from error
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise DataRefused(f"{path}: columns occur twice", [f"{name!r}; rename one of them" for name in twice])
     return names
+
+
+@contextmanager
+def _clear_errors(path: str) -> Iterator[None]:
+    """Says in words people know what Arrow could not read."""
+    try:
+        yield
+    except UnicodeDecodeError as error:
+        raise DataRefused(f"{path}: expected UTF-8 text", [str(error)]) from error
+    except (pa.ArrowInvalid, OSError, EOFError) as error:
+        text = " ".join(str(error).split())
+        if "Empty CSV file" in text:
+            text = "expected a header and rows, got none"
+        if "straddling" in text:
+            text = f"a row is longer than {_BLOCK_BYTES >> 20} MB, or a quote is never closed"
+        raise DataRefused(f"{path}: cannot be read as CSV", [text]) from error
 
 
 def _feature_columns(rows: _Rows, data: Data) -> list[str]:
@@ -125,13 +158,9 @@ def _feature_columns(rows: _Rows, data: Data) -> list[str]:
     if data.features is not None:
         return list(data.features)
     features = [name for name in names if name not in {*roles, *data.ignore}]
-    if taken := [name for name in features if name in RESERVED_FEATURES]:
-        raise DataRefused(
-            f"{rows.files[0]}: column names that ingest itself writes",
-            [f"{name!r}: rename the column, or put it in data.ignore" for name in taken],
-        )
     if not features:
         raise DataRefused(f"{rows.files[0]}: no column is left that could be a feature")
+    refuse_unusable(features)
     return features
 
 
@@ -143,13 +172,41 @@ def _numbers(rows: _Rows, name: str, problems: Problems) -> pa.Array:
     )
 
 
+_NUMBERS = (pa.int64(), pa.float64())
+_TIMESTAMPS = (pa.timestamp("us"), pa.timestamp("us", "UTC"), pa.timestamp("ns"), pa.timestamp("ns", "UTC"))
+
+
 def _times(rows: _Rows, name: str, problems: Problems) -> pa.Array:
-    """Numbers as float64, or ISO 8601 timestamps as int64 microseconds since 1970; as the first row is."""
+    """Whole numbers, numbers, or ISO 8601 timestamps: the first of these that fits the whole column."""
     texts = _column(rows, name)
-    if _casts(texts[0].as_py(), pa.float64()):
-        return _cast(rows, name, texts, pa.float64(), "a number, as in the first row", problems)
-    times = _cast(rows, name, texts, pa.timestamp("us"), "a number or an ISO 8601 timestamp", problems)
-    return pc.cast(times, pa.int64())
+    for kind in (*_NUMBERS, *_TIMESTAMPS):
+        try:
+            return _finite(rows, name, pc.cast(texts, kind), problems)
+        except pa.ArrowInvalid:
+            continue
+    first = next((text for text in pc.unique(texts).to_pylist() if _kind_of(text)), "")
+    numbers = _kind_of(first) in _NUMBERS
+    kind, expected = (
+        (pa.float64(), "a number")
+        if numbers
+        else (_kind_of(first) or pa.timestamp("us"), "an ISO 8601 timestamp")
+    )
+    other = f", as {first}" if first else ""
+    return _cast(rows, name, texts, kind, f"{expected}{other}", problems)
+
+
+def _kind_of(text: str) -> pa.DataType | None:
+    return next((kind for kind in (*_NUMBERS, *_TIMESTAMPS) if _casts(text, kind)), None)
+
+
+def _finite(rows: _Rows, name: str, times: pa.Array, problems: Problems) -> pa.Array:
+    if pa.types.is_timestamp(times.type):
+        return pc.cast(times, pa.timestamp(times.type.unit))
+    problems.add(
+        ~np.isfinite(times.to_numpy()),
+        lambda row: f"{rows.place(row)}, column {name}: expected a moment, got {times[row].as_py()}",
+    )
+    return times
 
 
 def _cast(
@@ -159,6 +216,7 @@ def _cast(
     try:
         return pc.cast(texts, kind)
     except pa.ArrowInvalid:
+        texts = pc.replace_substring_regex(texts, r"^\+", "")  # Arrow knows no +1
         distinct = texts.dictionary_encode()  # each distinct text is tried once
     wrong = np.array([not _casts(text, kind) for text in distinct.dictionary.to_pylist()])
     wrong = wrong[distinct.indices.to_numpy()]
@@ -182,6 +240,17 @@ def _refuse_empty(rows: _Rows, name: str | None, problems: Problems) -> None:
         problems.add(
             pc.equal(_column(rows, name), "").to_numpy(zero_copy_only=False),
             lambda row: f"{rows.place(row)}, column {name}: expected a value, got none",
+        )
+
+
+def _refuse_line_breaks(rows: _Rows, name: str | None, problems: Problems) -> None:
+    if name is not None:
+        labels = _column(rows, name)
+        problems.add(
+            pc.match_substring_regex(labels, r"[\r\n]").to_numpy(zero_copy_only=False),
+            lambda row: (
+                f"{rows.place(row)}, column {name}: expected a class on one line, got {labels[row].as_py()!r}"
+            ),
         )
 
 
@@ -227,6 +296,6 @@ def _labels(
         lambda row: f"{rows.place(row)}: expected {expected[row].as_py()!r}, got {labels[row].as_py()!r}",
     )
     problems.refuse(
-        f"column {data.label}: a sequence has one label, and {{}} rows differ from the first of theirs"
+        f"column {data.label}: a sequence has one label; rows that differ from the first of theirs: {{}}"
     )
     return of_sequence

@@ -20,8 +20,8 @@ class Sequences:
       ids: [N] string, unique.
       labels: [N] string.
       features: name to [N] list<float32>, the steps of each sequence in order; NaN where missing.
-      time: [N] list<int64> (microseconds since 1970, UTC) or list<float64> (numbers as read), or
-        None where steps have no time.
+      time: [N] list<timestamp> (UTC where the source names a zone), list<int64> or list<float64>,
+        or None where steps have no time.
     """
 
     ids: pa.Array
@@ -39,6 +39,11 @@ class Sequences:
             return np.zeros(len(self), np.int64)
         lengths = np.stack([pc.list_value_length(steps).to_numpy() for steps in self.features.values()])
         return np.asarray(lengths.max(axis=0), np.int64)
+
+    @property
+    def time_kind(self) -> pa.DataType | None:
+        """Type of one moment; None where steps have no time."""
+        return None if self.time is None else self.time.type.value_type
 
     @property
     def first_time(self) -> npt.NDArray[np.generic] | None:
@@ -68,7 +73,7 @@ def concatenate(parts: list[Sequences]) -> Sequences:
     """Sequences of several files as one.
 
     Raises:
-      DataRefused: the parts have different features, or an id occurs twice.
+      DataRefused: the parts have different features or kinds of time, or an id occurs twice.
     """
     first = parts[0]
     for part in parts[1:]:
@@ -76,6 +81,11 @@ def concatenate(parts: list[Sequences]) -> Sequences:
             raise DataRefused(
                 "the files have different features",
                 [f"expected {', '.join(first.features)}, got {', '.join(part.features)}"],
+            )
+        if part.time_kind != first.time_kind:
+            raise DataRefused(
+                "the files have different kinds of time",
+                [f"expected {first.time_kind}, got {part.time_kind}"],
             )
     ids = pa.concat_arrays([part.ids for part in parts])
     refuse_repeated_ids(ids)
@@ -95,4 +105,4 @@ def refuse_repeated_ids(ids: pa.Array) -> None:
         pc.greater(counted.field("counts"), 1).to_numpy(zero_copy_only=False),
         lambda i: f"{counted.field('values')[i].as_py()!r}: {counted.field('counts')[i]} times",
     )
-    problems.refuse("{} sequence ids occur more than once")
+    problems.refuse("sequence ids occur more than once: {} (in ts files they are made of the file's name)")

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +24,7 @@ class Assignment:
     train: npt.NDArray[np.int64]
     eval: npt.NDArray[np.int64]
     rule: str
-    cutoff: int | float | None = None
+    cutoff: str | float | None = None
     left_out: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -73,37 +74,38 @@ def _by_time(sequences: Sequences, fraction: float, cutoff: str | float | None) 
     first, last = sequences.first_time, sequences.last_time
     assert first is not None and last is not None  # the configuration requires data.time
     if cutoff is None:
-        moment = np.sort(first)[len(first) - max(1, round(len(first) * fraction))].item()
+        moment = np.sort(first)[len(first) - max(1, round(len(first) * fraction))]
     else:
-        moment = _moment(cutoff, is_timestamp=first.dtype.kind == "i")
+        moment = _moment(cutoff, sequences.time_kind)
     train, held_out = last < moment, first >= moment
     across = int(np.count_nonzero(~train & ~held_out))
     return Assignment(
         np.flatnonzero(train),
         np.flatnonzero(held_out),
         rule="time",
-        cutoff=moment,
+        cutoff=moment_text(moment),
         left_out={"reaches across the cutoff": across} if across else {},
     )
 
 
-def _moment(cutoff: str | float, *, is_timestamp: bool) -> float | int:
-    """The configured cutoff in the units of the time column."""
-    if not is_timestamp and not isinstance(cutoff, str):
-        return float(cutoff)
-    try:
-        if is_timestamp and isinstance(cutoff, str):
-            return int(pc.cast(pa.scalar(cutoff), pa.timestamp("us")).value)
-    except pa.ArrowInvalid:
-        pass
-    expected = "an ISO 8601 timestamp" if is_timestamp else "a number"
+def _moment(cutoff: str | float, kind: pa.DataType | None) -> Any:
+    """The configured cutoff as a NumPy scalar of the time column's kind."""
+    if pa.types.is_timestamp(kind) and isinstance(cutoff, str):
+        for parsed in (pa.timestamp("us"), pa.timestamp("us", "UTC")):
+            try:
+                return np.datetime64(pc.cast(pa.scalar(cutoff), parsed).value, "us")
+            except pa.ArrowInvalid:
+                continue
+    if not pa.types.is_timestamp(kind) and not isinstance(cutoff, str):
+        return np.float64(cutoff)
+    expected = "an ISO 8601 timestamp" if pa.types.is_timestamp(kind) else "a number"
     raise DataRefused("split.cutoff does not fit data.time", [f"expected {expected}, got {cutoff!r}"])
 
 
-def moment_text(moment: int | float | None, *, is_timestamp: bool) -> str | float | None:
-    """A time as people write it: ISO 8601 for timestamps, the number itself otherwise."""
-    if moment is None or not is_timestamp:
-        return int(moment) if isinstance(moment, float) and moment.is_integer() else moment
-    return str(
-        np.datetime64(int(moment), "us").astype("datetime64[ms]" if moment % 1_000_000 else "datetime64[s]")
-    )
+def moment_text(moment: Any) -> str | float:
+    """A NumPy time as people write it: ISO 8601 for timestamps, the number itself otherwise."""
+    if isinstance(moment, np.datetime64):
+        text = str(moment.astype("datetime64[us]"))
+        return text.rstrip("0").rstrip(".") if "." in text else text
+    number: int | float = moment.item()
+    return int(number) if number == int(number) else number

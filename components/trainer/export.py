@@ -7,6 +7,7 @@ import keras
 import tensorflow as tf
 import tensorflow_transform as tft
 
+from components.ingest.names import argument_name
 from components.transform.preprocessing import SEQUENCE_LENGTH, feature_names, pad
 
 _Tensors = dict[str, Any]
@@ -63,16 +64,19 @@ class ServedModel(tf.Module):
 
         @tf.function
         def sequences(lengths: tf.Tensor, **features: tf.Tensor) -> _Tensors:
-            return self._answer({name: _sparse(steps, lengths) for name, steps in features.items()})
+            return self._answer(
+                {arguments[name]: _sparse(steps, lengths) for name, steps in features.items()}
+            )
 
-        features = {name: tf.TensorSpec([None, None], tf.float32, name=name) for name in self._spec}
+        arguments = {argument_name(name): name for name in self._spec}
         tf.saved_model.save(
             self,
             folder,
             signatures={
                 "serving_default": serving_default,
                 "sequences": sequences.get_concrete_function(
-                    lengths=tf.TensorSpec([None], tf.int64, name="lengths"), **features
+                    lengths=tf.TensorSpec([None], tf.int64, name="lengths"),
+                    **{name: tf.TensorSpec([None, None], tf.float32, name=name) for name in arguments},
                 ),
                 "transform_features": transform_features,
             },

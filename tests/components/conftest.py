@@ -15,6 +15,7 @@ from tensorflow_transform.tf_metadata import metadata_io
 from components.transform.preprocessing import preprocessing_fn
 
 LABEL, MAX_LENGTH = "kind", 6
+ODD = "2nd (°C)"  # a constant feature, with a name that no TensorFlow argument may have
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ def some_sequences() -> tuple[list[dict[str, list[float]]], list[str]]:
     for length in [1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12] * 3:
         a = random.normal(50, 20, length).round(3).tolist()
         b = random.normal(-3, 0.1, length).round(3).tolist()
-        sequences.append({"a": a, "b": b, "same": [4.0] * length})
+        sequences.append({"a": a, "b": b, ODD: [4.0] * length})
     sequences[4]["a"][2] = float("nan")
     labels = [["z", "10", "2"][i % 3] for i in range(len(sequences))]
     return sequences, labels

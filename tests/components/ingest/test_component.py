@@ -93,7 +93,7 @@ def test_a_given_split_with_other_features_in_eval_is_refused(write):
 
 def test_an_id_in_both_given_splits_is_refused(write):
     path = write("same.ts", HEADER + "1:a\n")
-    with pytest.raises(DataRefused, match="1 sequence ids occur more than once") as caught:
+    with pytest.raises(DataRefused, match="sequence ids occur more than once: 1") as caught:
         read_splits(config({"train": [str(path)], "eval": [str(path)]}))
     assert caught.value.problems == ("'same:1': 2 times",)
 

@@ -2,6 +2,7 @@
 
 import gzip
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -46,8 +47,41 @@ def test_timestamps_order_the_steps(write):
     path = write("rows.csv", "id,t,kind,a\nx,2015-02-04 17:52:00,p,2\nx,2015-02-04 17:51:00,p,1\n")
     found = read_csv([str(path)], columns())
     assert found.features["a"].to_pylist() == [[1, 2]]
-    expected = pd.to_datetime(["2015-02-04 17:51", "2015-02-04 17:52"]).astype("int64") // 1000
-    assert found.time[0].as_py() == expected.tolist()
+    assert found.time[0].as_py() == [datetime(2015, 2, 4, 17, 51), datetime(2015, 2, 4, 17, 52)]  # noqa: DTZ001
+
+
+@pytest.mark.parametrize(
+    ("texts", "expected"),
+    [
+        (["1600000000123456800", "1600000000123456789"], [2, 1]),  # more digits than a float holds
+        (["+2", "1"], [2, 1]),
+        (["1.5", "-3"], [2, 1]),
+        (["2020-01-01T02:30:00+02:00", "2020-01-01T00:31:00Z"], [1, 2]),
+        (["2020-01-01T00:00:00.000000002", "2020-01-01T00:00:00"], [2, 1]),
+        (["2020-01-02", "2020-01-01"], [2, 1]),
+    ],
+)
+def test_times_of_every_kind_order_the_steps(write, texts, expected):
+    path = write("rows.csv", f"id,t,kind,a\nx,{texts[0]},p,1\nx,{texts[1]},p,2\n")
+    assert read_csv([str(path)], columns()).features["a"].to_pylist() == [expected]
+
+
+@pytest.mark.parametrize("text", ["nan", "inf", "-inf"])
+def test_a_time_that_is_no_moment_is_refused(write, text):
+    path = write("rows.csv", f"id,t,kind,a\nx,1.0,p,1\nx,{text},p,2\n")
+    assert f"line 3, column t: expected a moment, got {text}" in refused(path, columns())
+
+
+def test_a_bad_first_time_does_not_blame_the_good_ones(write):
+    path = write("rows.csv", "id,t,kind,a\nx,,p,1\nx,1,p,1\nx,2,p,1\n")
+    text = refused(path, columns())
+    assert "line 2, column t: expected a number, as 1, got ''" in text
+    assert "cells that cannot be read: 1" in text
+
+
+def test_lines_are_counted_as_an_editor_does(write):
+    path = write("rows.csv", 'id,t,kind,a\n\n\nx,1,"p",1\ny,1,q,"2\n"\nz,1,q,bad\n')
+    assert "line 7, column a: expected a number, got 'bad'" in refused(path, columns())
 
 
 def test_configured_features_are_kept_and_ignored_columns_left_out(write):
@@ -76,12 +110,12 @@ def test_every_bad_cell_is_named_with_file_line_column_and_text(write):
     text = refused(path, columns())
     for expected in (
         f"{path}, line 2, column b: expected a number, got 'zwei'",
-        f"{path}, line 3, column t: expected a number, as in the first row, got 'zwölf'",
+        f"{path}, line 3, column t: expected a number, as 1, got 'zwölf'",
         f"{path}, line 4, column id: expected a value, got none",
         f"{path}, line 4, column kind: expected a value, got none",
     ):
         assert expected in text
-    assert text.startswith("4 cells cannot be read")
+    assert text.startswith("cells that cannot be read: 4")
 
 
 @pytest.mark.parametrize(
@@ -93,13 +127,34 @@ def test_every_bad_cell_is_named_with_file_line_column_and_text(write):
         ("id,t,kind,a\nx,1,p,1,5\nx,1,p\n", "expected 4 cells in every row, as in the header; 2 rows differ"),
         ("id,t,a\nx,1,2\n", "'kind' is in the configuration; the file has id, t, a"),
         ("id,t,kind\nx,1,p\n", "no column is left that could be a feature"),
-        ("id,t,kind,sequence_length\nx,1,p,1\n", "'sequence_length': rename the column"),
+        ("id,t,kind,sequence_length\nx,1,p,1\n", "'sequence_length': the name is taken"),
+        ("id,t,kind,lengths\nx,1,p,1\n", "'lengths': the name is taken"),
+        ("id,t,kind,\nx,1,p,1\n", "'': the name is empty"),
+        ("id,t,kind,a b,a.b\nx,1,p,1,2\n", "'a b' and 'a.b' would both be a_b in requests"),
+        ('id,t,kind,a\nx,1,"p\nq",1\n', "line 3, column kind: expected a class on one line"),
+        ("\n\n", "expected a header and rows, got none"),
         ("id,t,kind,a\nx,1,p,1\nx,2,q,1\n", "line 3: expected 'p', got 'q'"),
-        ("id,t,kind,a\nx,2015-01-01,p,1\nx,5,p,1\n", "line 3, column t: expected a number or an ISO 8601"),
+        (
+            "id,t,kind,a\nx,2015-01-01,p,1\nx,5,p,1\n",
+            "line 3, column t: expected an ISO 8601 timestamp, as 2015-01-01, got '5'",
+        ),
     ],
 )
 def test_a_file_that_cannot_be_used_says_why(write, content, expected):
     assert expected in refused(write("rows.csv", content), columns())
+
+
+@pytest.mark.parametrize("content", ["id,t,kind,ä\nx,1,p,1\n".encode("latin-1"), "id,t\n".encode("utf-16")])
+def test_text_that_is_not_utf8_is_refused(tmp_path, content):
+    path = tmp_path / "rows.csv"
+    path.write_bytes(content)
+    assert "expected UTF-8 text" in refused(path, columns())
+
+
+def test_gzip_without_its_ending_is_refused(tmp_path):
+    path = tmp_path / "rows.csv"
+    path.write_bytes(gzip.compress(b"id,t,kind,a\nx,1,p,1\n"))
+    assert "name the file rows.csv.gz" in refused(path, columns())
 
 
 def test_a_truncated_gzip_is_refused(tmp_path):

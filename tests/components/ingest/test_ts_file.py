@@ -1,5 +1,6 @@
 """The .ts reader against the text it reads and against plain Python."""
 
+import gzip
 from collections.abc import Callable
 from pathlib import Path
 
@@ -37,6 +38,20 @@ def test_spaces_blank_lines_and_carriage_returns_do_not_matter(write):
     assert found.labels.to_pylist() == ["a", "b"]
 
 
+def test_a_plus_sign_belongs_to_a_number(write):
+    assert read_text(write, "+1,+2.5e+1,+inf:a\n").features["dim_0"].to_pylist() == [[1, 25, np.inf]]
+
+
+def test_gzip_is_unpacked_and_a_half_of_it_refused(tmp_path):
+    whole = gzip.compress((HEADER + "1,2:a\n" * 400).encode())
+    path = tmp_path / "tiny.ts.gz"
+    path.write_bytes(whole)
+    assert read_ts(path).ids[399].as_py() == "tiny:400"
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(DataRefused, match="cannot be unpacked"):
+        read_ts(path)
+
+
 def test_comments_need_not_be_utf8(tmp_path):
     path = tmp_path / "latin.ts"
     path.write_bytes("# Université\n".encode("latin-1") + HEADER.encode() + b"1:a\n")
@@ -55,7 +70,7 @@ def test_every_unreadable_place_is_named_with_line_and_text(write):
 
 
 def test_only_the_first_twenty_problems_are_listed_and_the_rest_counted(write):
-    with pytest.raises(DataRefused, match="25 places") as caught:
+    with pytest.raises(DataRefused, match="places that cannot be read: 25") as caught:
         read_text(write, "x:a\n" * 25)
     assert len(caught.value.problems) == 21
     assert caught.value.problems[-1] == "… and 5 more"
@@ -69,6 +84,8 @@ def test_only_the_first_twenty_problems_are_listed_and_the_rest_counted(write):
         ("1:a\n", HEADER.replace("Stamps false", "Stamps true"), "time stamps are not available yet"),
         ("1:a\n", HEADER.replace("Label true", "Label false"), "nothing to learn without"),
         ("1:2:a\n1:a\n1:2:b\n", HEADER, "line 7: expected 2 dimensions and a label, got 2 parts"),
+        ("1:a\n1:c\n", HEADER, "line 7: expected one of the classes in @classLabel, got 'c'"),
+        ("1,2:3,4\n", "@dimensions 2\n" + HEADER, "line 7: expected 2 dimensions and a label, got 2 parts"),
     ],
 )
 def test_a_file_that_cannot_be_used_says_why(write, body, header, expected):

@@ -5,13 +5,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from components.ingest.names import argument_name
 from components.trainer.dataset import batches
 from components.trainer.export import ServedModel
 from components.trainer.model import build
 from components.trainer.training import _class_order, read_classes, without_dropout
 from pipeline.config import Model
 from pipeline.errors import DataRefused
-from tests.components.conftest import LABEL, raw_example
+from tests.components.conftest import LABEL, ODD, raw_example
 
 CONFIG = Model(units=(6,), bidirectional=True, dropout=0.4, recurrent_dropout=0.1)
 
@@ -46,11 +47,11 @@ def ask(served, rows: list[dict[str, list[float]]]) -> dict[str, np.ndarray]:
 def ask_tensors(served, rows: list[dict[str, list[float]]], fill: float) -> np.ndarray:
     lengths = [len(row["a"]) for row in rows]
     tensors = {}
-    for name in ("a", "b", "same"):
+    for name in ("a", "b", ODD):
         padded = np.full((len(rows), max(lengths) + 2), fill, np.float32)
         for place, row in enumerate(rows):
             padded[place, : lengths[place]] = row[name]
-        tensors[name] = tf.constant(padded)
+        tensors[argument_name(name)] = tf.constant(padded)
     lengths = tf.constant(lengths, tf.int64)
     return served.signatures["sequences"](lengths=lengths, **tensors)["probabilities"].numpy()
 

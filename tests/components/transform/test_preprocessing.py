@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from components.transform.preprocessing import feature_names, pad
-from tests.components.conftest import LABEL, MAX_LENGTH, raw_example
+from tests.components.conftest import LABEL, MAX_LENGTH, ODD, raw_example
 
 
 def apply(transformed, sequences: list[dict[str, list[float]]]) -> dict[str, object]:
@@ -34,18 +34,18 @@ def test_z_scores_use_mean_and_deviation_of_all_training_steps(transformed):
 def test_a_missing_value_and_a_constant_feature_become_zero(transformed):
     found = apply(transformed, transformed.sequences)
     assert tf.RaggedTensor.from_sparse(found["a"])[4].numpy()[2] == 0
-    assert not np.any(found["same"].values)
+    assert not np.any(found[ODD].values)
 
 
 def test_new_values_are_scaled_by_the_training_split(transformed):
-    one = {"a": [50.0], "b": [-3.0], "same": [4.0]}
+    one = {"a": [50.0], "b": [-3.0], ODD: [4.0]}
     alone = apply(transformed, [one])["a"].values.numpy()
-    among = apply(transformed, [one, {"a": [1e6] * 5, "b": [0.0] * 5, "same": [0.0] * 5}])["a"].values.numpy()
+    among = apply(transformed, [one, {"a": [1e6] * 5, "b": [0.0] * 5, ODD: [0.0] * 5}])["a"].values.numpy()
     assert alone[0] == among[0]
 
 
 def test_longer_sequences_keep_their_last_steps(transformed):
-    steps = {name: list(map(float, range(20))) for name in ("a", "b", "same")}
+    steps = {name: list(map(float, range(20))) for name in ("a", "b", ODD)}
     ends = {name: values[-MAX_LENGTH:] for name, values in steps.items()}
     long, cut = apply(transformed, [steps])["a"].values, apply(transformed, [ends])["a"].values
     np.testing.assert_array_equal(long, cut)
