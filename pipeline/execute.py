@@ -1,5 +1,6 @@
 """Runs a configuration in this process and writes down what came of it."""
 
+import hashlib
 import json
 import platform
 import traceback
@@ -103,7 +104,7 @@ def execute(config: Config, folder: Path, on_stage: local.Listener, *, until_aud
             root=str(artifacts),
             metadata=database,
             source_fingerprint=fingerprint_of_source(config),
-            push_key=_push_key(folder),
+            push_key=_push_key(database),
             until_audit=until_audit,
         )
         local.run(pipeline, database, result.run_id, note)
@@ -118,7 +119,12 @@ def execute(config: Config, folder: Path, on_stage: local.Listener, *, until_aud
     except Exception as error:  # noqa: BLE001 (a stage may raise anything; the log has the whole of it)
         result.error = f"{type(error).__name__}: {_essence(error)}"
         traceback.print_exc()
-    _write_outcome(config, folder, result, lineage.outputs(database, result.run_id))
+    try:
+        _write_outcome(config, folder, result, lineage.outputs(database, result.run_id))
+    except Exception as error:  # noqa: BLE001 (whatever it is, the run is on record)
+        result.status, result.exit_code, result.pushed = "failed", 1, None
+        result.error = f"the results cannot be read: {type(error).__name__}: {_essence(error)}"
+        traceback.print_exc()
     result.finished = record.now()
     record.write(folder, record.RUN, result.as_json())
     return result
@@ -133,13 +139,10 @@ def _essence(error: Exception) -> str:
     return lines[-1] if lines[0].endswith(":") else lines[0]
 
 
-def _push_key(folder: Path) -> str:
-    """Something new where the last push is gone, so that the cache does not take it for done."""
-    for earlier in record.runs(folder.parent):
-        pushed = (record.read(earlier, record.RUN) or {}).get("pushed")
-        if pushed:
-            return "" if Path(pushed["path"]).is_dir() else folder.name
-    return ""
+def _push_key(database: str) -> str:
+    """Something new when an earlier push is gone, so that the cache does not take it for done."""
+    gone = sorted(place for place in lineage.push_destinations(database) if not Path(place).is_dir())
+    return hashlib.sha256("\n".join(gone).encode()).hexdigest() if gone else ""
 
 
 def _write_outcome(
@@ -176,6 +179,8 @@ def _judge(config: Config, folder: Path, uri: str) -> bool:
     evaluation = read_evaluation(uri, config.label)
     blessed, missed = read_failures(uri, config.label)
     decisions = decide(config.gate.thresholds, evaluation, missed)
+    if blessed != all(decision.passed for decision in decisions):
+        raise SluiceError("TFMA's verdict and the decisions made from it contradict each other")
     record.write(
         folder,
         record.EVALUATION,

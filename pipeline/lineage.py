@@ -1,6 +1,7 @@
 """What a run produced, read from ML Metadata."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from ml_metadata import metadata_store
 from ml_metadata.proto import metadata_store_pb2 as mlmd
@@ -34,6 +35,15 @@ def outputs(metadata: str, run_id: str) -> dict[str, dict[str, Artifact]]:
                 artifact = store.get_artifacts_by_id([event.artifact_id])[0]
                 found.setdefault(stage, {})[event.path.steps[0].key] = _artifact(artifact)
     return found
+
+
+def push_destinations(metadata: str) -> list[str]:
+    """Where all pushes ever made went to; none where the file does not exist yet."""
+    if not Path(metadata).is_file():
+        return []
+    pushes = _store(metadata).get_artifacts_by_type("PushedModel")
+    found = [_artifact(push).properties.get("pushed_destination") for push in pushes]
+    return [place for place in found if place]
 
 
 def was_cached(metadata: str, run_id: str, stage: str) -> bool:

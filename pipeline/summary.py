@@ -7,6 +7,7 @@ from typing import Any
 
 from rich.table import Table
 
+from components.verdict.slices import slice_text
 from pipeline import record
 
 _SHOWN_METRICS = ("accuracy", "precision_macro", "recall_macro", "f1_macro", "auc_macro")  # macro means
@@ -67,11 +68,6 @@ def metrics_table(evaluation: dict[str, Any]) -> Table:
             *("–" if value is None else f"{value:.4f}" for value in values),
         )
     return table
-
-
-def slice_text(where: dict[str, str]) -> str:
-    """A slice in words; `overall` for all sequences."""
-    return ", ".join(f"{feature}={value}" for feature, value in where.items()) or "overall"
 
 
 def why(folder: Path) -> Iterator[str]:

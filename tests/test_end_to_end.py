@@ -238,6 +238,9 @@ def test_a_push_that_is_gone_is_made_again(home, first):
     assert stages == {name: name != "Pusher" for name in STAGES}
     (version,) = home.versions("demo")
     assert home.json("demo", "run.json")["pushed"]["version"] == version
+    assert home.sluice("run", "pipeline/configs/demo.yaml").returncode == 0
+    assert all(stage["cached"] for stage in home.json("demo", "run.json")["stages"])
+    assert home.json("demo", "run.json")["pushed"]["version"] == version
 
 
 def test_runs_lists_them_all(home, first):
@@ -265,6 +268,22 @@ def test_a_class_that_training_never_saw_refuses_the_data_before_transform(tmp_p
     assert "sideways" in done.stdout
     assert "next: " in done.stdout
     assert home.versions("demo") == []
+
+
+def test_a_given_schema_is_held_against_the_data(tmp_path):
+    home = make_home(tmp_path)
+    contract = f"--set=schema={ROOT}/schema/demo.pbtxt"
+    assert home.sluice("check", "pipeline/configs/demo.yaml", contract).returncode == 0
+    assert home.json("demo", "run.json")["status"] == "checked"
+    path = home.path / "data" / "demo.csv"
+    lines = path.read_text().splitlines(keepends=True)
+    lines[9990] = lines[9990].replace(lines[9990].split(",")[4], "77.5", 1)
+    path.write_text("".join(lines))
+    done = home.sluice("check", "pipeline/configs/demo.yaml", contract)
+    assert done.returncode == 3, done.stdout
+    findings = home.json("demo", "validation.json")["findings"]
+    assert [(finding["split"], finding["feature"]) for finding in findings] == [("eval", "f2")]
+    assert "77.5" in done.stdout
 
 
 def test_a_bad_cell_refuses_the_data_and_leaves_nothing_half_written(tmp_path):

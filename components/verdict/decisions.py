@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 
-from components.verdict.evaluation import Slice, SliceMetrics
+from components.verdict.evaluation import SliceMetrics
+from components.verdict.slices import Slice, slice_text
 from pipeline.config import Threshold
 
 Missed = set[tuple[tuple[tuple[str, str], ...], str, str, float]]
@@ -56,11 +57,6 @@ def decide(
                 failed = (tuple(one.slice.items()), threshold.metric, side, bound) in missed
                 decisions.append(_decision(threshold.metric, side, bound, one, passed=not failed))
     return sorted(decisions, key=lambda decision: decision.passed)
-
-
-def slice_text(where: Slice) -> str:
-    """A slice in words, such as `label=peak`; `overall` for all sequences."""
-    return ", ".join(f"{feature}={value}" for feature, value in where.items()) or "overall"
 
 
 def _holds_in(threshold: Threshold, one: SliceMetrics) -> bool:

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import tensorflow_model_analysis as tfma
 
-_COUNT = "example_count"
+from components.verdict.slices import Slice
 
-Slice = Mapping[str, str]  # feature to value; empty for overall
+_COUNT = "example_count"
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
 """Decisions: what TFMA missed, in words people can act on."""
 
-from components.verdict.decisions import decide, slice_text
+from components.verdict.decisions import decide
 from components.verdict.evaluation import SliceMetrics
+from components.verdict.slices import slice_text
 from pipeline.config import Threshold
 
 OVERALL = SliceMetrics({}, 200, {"accuracy": 0.9, "auc_macro": 0.95})
