@@ -30,7 +30,7 @@ test: setup
 	.venv/bin/pytest -q
 
 schema: setup
-	.venv/bin/python -m pipeline.config > pipeline/config.schema.json
+	.venv/bin/python -m pipeline.config_schema > pipeline/config.schema.json
 
 UV = $(or $(shell command -v uv),.uv/bin/uv)
 LOCK = $(UV) pip compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"

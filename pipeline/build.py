@@ -24,7 +24,6 @@ def create_pipeline(
     root: str,
     metadata: str | None = None,
     source_fingerprint: str = "",
-    push_key: str = "",
     until_audit: bool = False,
 ) -> tfx.dsl.Pipeline:
     """The pipeline of a configuration, the same for every runner.
@@ -34,7 +33,6 @@ def create_pipeline(
       root: folder of the artifacts, local or remote.
       metadata: SQLite file of ML Metadata; None where the orchestrator brings its own.
       source_fingerprint: digest of the source's content, see `fingerprint_of_source`.
-      push_key: part of Pusher's cache key; a new value pushes again.
       until_audit: stop after the data has been judged.
     """
     ingest = Ingest(config=_data_settings(config), source_fingerprint=source_fingerprint)
@@ -52,7 +50,7 @@ def create_pipeline(
     auditor = Auditor(anomalies=validator.outputs["anomalies"])
     stages: list[BaseNode] = [ingest, statistics, schema, validator, auditor]
     if not until_audit:
-        stages += _model_stages(config, examples, schema.outputs["schema"], auditor, push_key)
+        stages += _model_stages(config, examples, schema.outputs["schema"], auditor)
     return tfx.dsl.Pipeline(
         pipeline_name=config.name.replace("_", "-"),  # the only names Kubeflow takes
         pipeline_root=root,
@@ -69,7 +67,6 @@ def _model_stages(
     examples: tfx.types.BaseChannel,
     schema: tfx.types.BaseChannel,
     auditor: BaseNode,
-    push_key: str,
 ) -> list[BaseNode]:
     transform = tfx.components.Transform(
         examples=examples,
@@ -100,7 +97,6 @@ def _model_stages(
         push_destination=tfx.proto.PushDestination(
             filesystem=tfx.proto.PushDestination.Filesystem(base_directory=f"{config.push.to}/{config.name}")
         ),
-        custom_config={"push_key": push_key},
     )
     return [transform, trainer, evaluator, pusher]
 

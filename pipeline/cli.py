@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import sys
 import traceback
 from collections.abc import Sequence
@@ -27,8 +28,8 @@ _SET = click.option("--set", "overrides", multiple=True, metavar="KEY.PATH=VALUE
 def cli(context: click.Context, debug: bool) -> None:
     """Trains GRU sequence models and lets through only what should pass.
 
-    Exit status: 0 done, 1 unexpected failure, 2 wrong usage or configuration, 3 data refused,
-    4 model refused, 5 model not servable.
+    Exit status: 0 done (for run: pushed), 1 unexpected failure, 2 wrong usage or configuration,
+    3 data refused, 4 model refused, 130 interrupted.
     """
     context.obj = debug
 
@@ -40,7 +41,7 @@ def cli(context: click.Context, debug: bool) -> None:
 def run(config: str, overrides: tuple[str, ...], beam_args: tuple[str, ...]) -> None:
     """Runs the whole chain: data to a pushed model.
 
-    What follows -- goes to Beam.
+    What follows -- goes to the Beam pipelines of the stages.
     """
     _execute(config, overrides, beam_args, until_audit=False)
 
@@ -94,7 +95,8 @@ def _run_line(folder: Path) -> str:
         return f"{folder.name:<20} {folder.parent.name:<20} unfinished"
     pushed = f"version {run['pushed']['version']}" if run["pushed"] else ""
     seconds = sum(stage["seconds"] for stage in run["stages"])
-    return f"{run['run_id']:<20} {run['name']:<20} {run['status']:<14} {seconds:7.1f} s  {pushed}".rstrip()
+    status = "interrupted" if run["exit_code"] == INTERRUPTED else run["status"]
+    return f"{run['run_id']:<20} {run['name']:<20} {status:<14} {seconds:7.1f} s  {pushed}".rstrip()
 
 
 def _execute(path: str, overrides: Sequence[str], beam_args: Sequence[str], *, until_audit: bool) -> None:
@@ -110,6 +112,7 @@ def _execute(path: str, overrides: Sequence[str], beam_args: Sequence[str], *, u
     config = config.model_copy(
         update={"run": config.run.model_copy(update={"beam_args": (*config.run.beam_args, *beam_args)})}
     )
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a container's stop is like Ctrl-C
     folder = record.create(Path(config.run.root) / config.name)
     with terminal.chatter_to(folder / record.LOG) as console:
         console.print(f"sluice {__version__}: {config.name}, run {folder.name}")
@@ -119,6 +122,7 @@ def _execute(path: str, overrides: Sequence[str], beam_args: Sequence[str], *, u
 
                 result = execute(config, folder, progress.on_stage, until_audit=until_audit)
             except KeyboardInterrupt:  # while the libraries were loading: nothing has begun
+                record.write(folder, record.RUN, _interrupted(folder))
                 progress.__exit__()
                 console.print("interrupted: nothing was pushed")
                 os._exit(INTERRUPTED)
@@ -126,6 +130,20 @@ def _execute(path: str, overrides: Sequence[str], beam_args: Sequence[str], *, u
     if result.exit_code == INTERRUPTED:
         os._exit(INTERRUPTED)  # Beam's threads may still be at work
     sys.exit(result.exit_code)
+
+
+def _interrupted(folder: Path) -> dict[str, object]:
+    """run.json of a run that ended before its first stage."""
+    return {
+        "run_id": folder.name,
+        "name": folder.parent.name,
+        "status": "failed",
+        "exit_code": INTERRUPTED,
+        "finished": record.now(),
+        "error": "interrupted",
+        "stages": [],
+        "pushed": None,
+    }
 
 
 def _report(console: "Console", folder: Path) -> None:

@@ -1,9 +1,7 @@
 """The typed configuration: frozen objects, one section a class."""
 
 import glob
-import json
 import re
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
@@ -28,7 +26,11 @@ Positive = Annotated[int, Field(gt=0)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 Rate = Annotated[float, Field(ge=0, lt=1)]
 NonNegative = Annotated[float, Field(ge=0)]
-Paths = Annotated[tuple[str, ...], BeforeValidator(_as_tuple), Field(min_length=1)]
+Paths = Annotated[
+    tuple[str, ...],
+    BeforeValidator(_as_tuple, json_schema_input_type=str | Annotated[tuple[str, ...], Field(min_length=1)]),
+    Field(min_length=1),
+]
 Severity = Literal["error", "warning", "off"]
 Format = Literal["csv", "parquet", "ts", "tfrecord"]
 FeatureKind = Literal["float", "category", "text"]
@@ -243,12 +245,3 @@ def format_of(path: str) -> str | None:
     """The format that a file's name tells, if any."""
     suffix = Path(path.removesuffix(".gz")).suffix.lstrip(".").lower()
     return suffix if suffix in get_args(Format) else None
-
-
-def json_schema() -> str:
-    """The JSON Schema of the configuration file, for editors."""
-    return json.dumps(Config.model_json_schema(by_alias=True), indent=2, ensure_ascii=False) + "\n"
-
-
-if __name__ == "__main__":
-    sys.stdout.write(json_schema())

@@ -2,6 +2,7 @@
 
 import difflib
 import glob
+import os
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -176,6 +177,9 @@ def missing_files(config: Config) -> Iterator[str]:
             yield f"data.source: no file matches {path}"
     if config.schema_:
         yield from _schema_problems(Path(config.schema_))
+    existing = next(path for path in (Path(config.push.to), *Path(config.push.to).parents) if path.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK):
+        yield f"push.to: cannot write to {existing}; give a folder that can be made and written"
 
 
 def _schema_problems(path: Path) -> Iterator[str]:

@@ -1,6 +1,5 @@
 """Runs a configuration in this process and writes down what came of it."""
 
-import hashlib
 import json
 import platform
 import traceback
@@ -8,6 +7,8 @@ from dataclasses import asdict, dataclass, field
 from importlib import metadata
 from pathlib import Path
 from typing import Any
+
+from tfx.utils import path_utils
 
 from components.auditor.anomalies import read_anomalies
 from components.auditor.findings import errors, schema_anomalies
@@ -21,6 +22,7 @@ from pipeline.config import Config
 from pipeline.errors import INTERRUPTED, SluiceError
 from pipeline.runners import local
 
+Found = dict[str, dict[str, lineage.Artifact]]  # by stage and output key
 _PACKAGES = (
     "tfx",
     "tensorflow",
@@ -98,16 +100,20 @@ def execute(config: Config, folder: Path, on_stage: local.Listener, *, until_aud
 
     artifacts = folder.parent / record.ARTIFACTS
     database = str(artifacts / record.METADATA)
+
+    def may_use_cache(stage: str) -> bool:
+        # An earlier push counts only while it is what TF Serving serves.
+        return stage != "Pusher" or _delivered(config, lineage.outputs(database, result.run_id)) is not None
+
     try:
         pipeline = create_pipeline(
             config,
             root=str(artifacts),
             metadata=database,
             source_fingerprint=fingerprint_of_source(config),
-            push_key=_push_key(database),
             until_audit=until_audit,
         )
-        local.run(pipeline, database, result.run_id, note)
+        local.run(pipeline, database, result.run_id, note, may_use_cache)
         result.status, result.exit_code = "checked", 0
     except SluiceError as error:
         result.status, result.exit_code = _STATUS.get(error.exit_code, "failed"), error.exit_code
@@ -123,7 +129,8 @@ def execute(config: Config, folder: Path, on_stage: local.Listener, *, until_aud
         _write_outcome(config, folder, result, lineage.outputs(database, result.run_id))
     except Exception as error:  # noqa: BLE001 (whatever it is, the run is on record)
         result.status, result.exit_code, result.pushed = "failed", 1, None
-        result.error = f"the results cannot be read: {type(error).__name__}: {_essence(error)}"
+        known = isinstance(error, SluiceError)
+        result.error = str(error) if known else f"the results cannot be read: {_essence(error)}"
         traceback.print_exc()
     result.finished = record.now()
     record.write(folder, record.RUN, result.as_json())
@@ -139,15 +146,18 @@ def _essence(error: Exception) -> str:
     return lines[-1] if lines[0].endswith(":") else lines[0]
 
 
-def _push_key(database: str) -> str:
-    """Something new when an earlier push is gone, so that the cache does not take it for done."""
-    gone = sorted(place for place in lineage.push_destinations(database) if not Path(place).is_dir())
-    return hashlib.sha256("\n".join(gone).encode()).hexdigest() if gone else ""
+def _delivered(config: Config, found: Found) -> Path | None:
+    """The newest version under TF Serving's base path, if it is this run's model, byte for byte."""
+    model = path_utils.serving_model_path(found["Trainer"]["model"].uri)
+    base = Path(config.push.to, config.name)
+    versions = [path for path in base.iterdir() if path.name.isdigit()] if base.is_dir() else []
+    newest = max(versions, key=lambda path: int(path.name), default=None)
+    if newest is None or fingerprint.of_folder(newest) != fingerprint.of_folder(model):
+        return None
+    return newest
 
 
-def _write_outcome(
-    config: Config, folder: Path, result: Result, found: dict[str, dict[str, lineage.Artifact]]
-) -> None:
+def _write_outcome(config: Config, folder: Path, result: Result, found: Found) -> None:
     if "ExampleValidator" in found:
         manifest = json.loads((Path(found["Ingest"]["examples"].uri) / MANIFEST).read_text())
         record.write(folder, record.VALIDATION, _validation(found["ExampleValidator"]["anomalies"], manifest))
@@ -159,9 +169,12 @@ def _write_outcome(
             result.status, result.exit_code = "model_refused", 4
     pushed = found.get("Pusher", {}).get("pushed_model")
     if pushed and result.exit_code == 0 and "pushed_destination" in pushed.properties:
-        path = Path(pushed.properties["pushed_destination"])
+        version = _delivered(config, found)
+        if version is None:  # stock Pusher takes a folder that is already there for its own
+            raise SluiceError(f"the model did not arrive in {config.push.to}; run it again")
         result.status = "pushed"
-        result.pushed = {"version": path.name, "path": str(path), "sha256": fingerprint.of_folder(path)}
+        digest = fingerprint.of_folder(version)
+        result.pushed = {"version": version.name, "path": str(version), "sha256": digest}
 
 
 def _validation(anomalies: lineage.Artifact, manifest: dict[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """What a run produced, read from ML Metadata."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from ml_metadata import metadata_store
 from ml_metadata.proto import metadata_store_pb2 as mlmd
@@ -37,22 +36,15 @@ def outputs(metadata: str, run_id: str) -> dict[str, dict[str, Artifact]]:
     return found
 
 
-def push_destinations(metadata: str) -> list[str]:
-    """Where all pushes ever made went to; none where the file does not exist yet."""
-    if not Path(metadata).is_file():
-        return []
-    pushes = _store(metadata).get_artifacts_by_type("PushedModel")
-    found = [_artifact(push).properties.get("pushed_destination") for push in pushes]
-    return [place for place in found if place]
-
-
 def was_cached(metadata: str, run_id: str, stage: str) -> bool:
     """Whether a stage of a run took its outputs from an earlier one."""
     store = _store(metadata)
-    return any(
-        execution.last_known_state == mlmd.Execution.CACHED and _stage_name(store, execution.id) == stage
+    states = [
+        execution.last_known_state
         for execution in _executions(store, run_id)
-    )
+        if _stage_name(store, execution.id) == stage
+    ]
+    return bool(states) and states[-1] == mlmd.Execution.CACHED
 
 
 def _store(metadata: str) -> metadata_store.MetadataStore:
@@ -62,8 +54,10 @@ def _store(metadata: str) -> metadata_store.MetadataStore:
 
 
 def _executions(store: metadata_store.MetadataStore, run_id: str) -> list[mlmd.Execution]:
+    """The executions of a run, oldest first."""
     run = store.get_context_by_type_and_name(_RUN, run_id)
-    return [] if run is None else list(store.get_executions_by_context(run.id))
+    found = [] if run is None else store.get_executions_by_context(run.id)
+    return sorted(found, key=lambda execution: int(execution.id))
 
 
 def _stage_name(store: metadata_store.MetadataStore, execution_id: int) -> str:

@@ -88,10 +88,10 @@ def find(run: str | None, root: Path) -> Path:
     Raises:
       ConfigError: there is no such run.
     """
-    if run is not None and (Path(run) / RUN).is_file():
+    if run is not None and any((Path(run) / file).is_file() for file in (RUN, LOG)):
         return Path(run).resolve()
     homes = sorted(path for path in root.iterdir() if path.is_dir()) if root.is_dir() else []
-    known = [folder for home in homes for folder in runs(home) if (folder / RUN).is_file()]
+    known = [folder for home in homes for folder in runs(home)]
     if run is None:
         wanted = known
     else:

@@ -10,7 +10,7 @@ from rich.table import Table
 from components.verdict.slices import slice_text
 from pipeline import record
 
-_SHOWN_METRICS = ("accuracy", "precision_macro", "recall_macro", "f1_macro", "auc_macro")  # macro means
+_RATIOS = ("precision", "recall", "f1", "auc")
 _SHOWN_SLICES = 20
 
 
@@ -55,24 +55,37 @@ def training_line(run: dict[str, Any]) -> str | None:
 
 
 def metrics_table(evaluation: dict[str, Any]) -> Table:
-    """Metrics by slice, overall first."""
+    """Metrics by slice, overall first.
+
+    A class's row holds that class against all others, over all sequences: within the sequences of
+    one class its precision would always be 1.
+    """
     table = Table(box=None, pad_edge=False, header_style="none")
     table.add_column("slice", overflow="fold")
-    for name in ("sequences", *_SHOWN_METRICS):
-        table.add_column(name.removesuffix("_macro"), justify="right", no_wrap=True)
+    for name in ("sequences", "accuracy", *_RATIOS):
+        table.add_column(name, justify="right", no_wrap=True)
+    overall = evaluation["slices"][0]["metrics"]
     for one in evaluation["slices"][:_SHOWN_SLICES]:
-        values = [one["metrics"].get(name, {}).get("value") for name in _SHOWN_METRICS]
-        table.add_row(
-            slice_text(one["slice"]),
-            f"{one['examples']:,}",
-            *("–" if value is None else f"{value:.4f}" for value in values),
-        )
+        label = one["slice"].get("label")
+        if label is None:
+            metrics = [one["metrics"].get(f"{name}_macro") for name in _RATIOS]
+        else:
+            metrics = [overall.get(f"{name}[{label}]") for name in _RATIOS]
+        values = [(metric or {}).get("value") for metric in (one["metrics"].get("accuracy"), *metrics)]
+        shown = ("–" if value is None else f"{value:.4f}" for value in values)
+        table.add_row(slice_text(one["slice"]), f"{one['examples']:,}", *shown)
+    if len(evaluation["slices"]) > _SHOWN_SLICES:
+        table.add_row(f"… and {len(evaluation['slices']) - _SHOWN_SLICES} more slices")
     return table
 
 
 def why(folder: Path) -> Iterator[str]:
     """Why a run ended as it did: reasons first, each with what to do next."""
-    run = record.read(folder, record.RUN) or {}
+    run = record.read(folder, record.RUN)
+    if run is None:
+        yield f"{folder.parent.name} {folder.name}: unfinished: it still runs, or it was killed"
+        yield "  run it again to go on from the finished stages"
+        return
     yield f"{run['name']} {run['run_id']}: {headline(run)}"
     validation = record.read(folder, record.VALIDATION)
     refused = [] if not validation else [f for f in validation["findings"] if f["severity"] == "error"]

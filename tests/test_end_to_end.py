@@ -229,18 +229,37 @@ def test_a_bound_out_of_reach_is_refused_and_nothing_is_pushed(home, first):
     assert "the bound 1.01" in why
 
 
-def test_a_push_that_is_gone_is_made_again(home, first):
-    for version in home.versions("demo"):
-        shutil.rmtree(home.path / "serving_models" / "demo" / version)
+def delete(version: Path) -> None:
+    shutil.rmtree(version)
+
+
+def damage(version: Path) -> None:
+    (version / "assets" / "label").write_text("half\n")
+
+
+def supersede(version: Path) -> None:
+    newer = version.with_name(str(int(version.name) + 1))
+    shutil.copytree(version, newer)
+    (newer / "fingerprint.pb").write_bytes(b"another model")
+
+
+@pytest.mark.parametrize("change", [delete, damage, supersede])
+def test_a_push_that_no_longer_serves_this_model_is_made_again(home, first, change):
+    change(home.path / "serving_models" / "demo" / home.versions("demo")[-1])
+    others = set(home.versions("demo"))
     done = home.sluice("run", "pipeline/configs/demo.yaml")
     assert done.returncode == 0, done.stdout
-    stages = {stage["name"]: stage["cached"] for stage in home.json("demo", "run.json")["stages"]}
-    assert stages == {name: name != "Pusher" for name in STAGES}
-    (version,) = home.versions("demo")
-    assert home.json("demo", "run.json")["pushed"]["version"] == version
+    run = home.json("demo", "run.json")
+    assert {stage["name"]: stage["cached"] for stage in run["stages"]} == {
+        name: name != "Pusher" for name in STAGES
+    }
+    newest = home.versions("demo")[-1]
+    assert newest not in others
+    assert run["pushed"]["version"] == newest
     assert home.sluice("run", "pipeline/configs/demo.yaml").returncode == 0
-    assert all(stage["cached"] for stage in home.json("demo", "run.json")["stages"])
-    assert home.json("demo", "run.json")["pushed"]["version"] == version
+    run = home.json("demo", "run.json")
+    assert all(stage["cached"] for stage in run["stages"])
+    assert run["pushed"]["version"] == newest == home.versions("demo")[-1]
 
 
 def test_runs_lists_them_all(home, first):
@@ -299,7 +318,8 @@ def test_a_bad_cell_refuses_the_data_and_leaves_nothing_half_written(tmp_path):
     assert not list((home.path / "runs" / "demo" / "artifacts").glob("Ingest/examples/*/*"))
 
 
-def test_ctrl_c_ends_with_130_and_the_next_run_works(tmp_path):
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_ends_with_130_and_the_next_run_works(tmp_path, sent):
     home = make_home(tmp_path)
     command = [SLUICE, "run", "pipeline/configs/demo.yaml"]
     with subprocess.Popen(
@@ -310,7 +330,7 @@ def test_ctrl_c_ends_with_130_and_the_next_run_works(tmp_path):
             if line.split()[:1] == ["Auditor"]:
                 break
         time.sleep(2)  # well inside Transform
-        os.kill(running.pid, signal.SIGINT)
+        os.kill(running.pid, sent)
         out, err = running.communicate(timeout=60)
     assert running.returncode == 130, out + err
     assert "interrupted: nothing was pushed" in out
@@ -318,6 +338,7 @@ def test_ctrl_c_ends_with_130_and_the_next_run_works(tmp_path):
     run = home.json("demo", "run.json")
     assert (run["exit_code"], run["stages"][-1]["status"]) == (130, "failed")
     assert home.versions("demo") == []
+    assert home.sluice("runs").stdout.split()[2] == "interrupted"
     again = home.sluice("run", "pipeline/configs/demo.yaml")
     assert again.returncode == 0, again.stdout
     assert [stage["cached"] for stage in home.json("demo", "run.json")["stages"]][:5] == [True] * 5

@@ -20,6 +20,7 @@ from components.ingest.sequences import Sequences
 from pipeline.config import Data
 from pipeline.errors import DataRefused
 
+_SAMPLE = 100  # distinct texts of a column that tell whether it was meant to be numbers
 _BLOCK_BYTES = 16 << 20  # also the longest row that can be read
 
 
@@ -167,9 +168,13 @@ def _feature_columns(rows: _Rows, data: Data) -> list[str]:
 def _numbers(rows: _Rows, name: str, problems: Problems) -> pa.Array:
     """A feature column as float32, NaN where a cell is empty; notes the cells that are no numbers."""
     texts = _column(rows, name)
-    return _cast(
-        rows, name, pc.if_else(pc.equal(texts, ""), "nan", texts), pa.float32(), "a number", problems
-    )
+    sample = [text for text in pc.unique(texts).slice(0, _SAMPLE).to_pylist() if text]
+    if sample and not any(_casts(text.removeprefix("+"), pa.float32()) for text in sample):
+        advice = f"expected numbers, got text such as {sample[0]!r}; put it in data.ignore"
+        problems.note(f"column {name}: {advice}", len(texts))
+        return texts
+    filled = pc.if_else(pc.equal(texts, ""), "nan", texts)
+    return _cast(rows, name, filled, pa.float32(), "a number", problems)
 
 
 _NUMBERS = (pa.int64(), pa.float64())

@@ -85,4 +85,8 @@ class ServedModel(tf.Module):
 
 def _sparse(steps: tf.Tensor, lengths: tf.Tensor) -> tf.SparseTensor:
     """The first `lengths` steps of each row; what stands behind them is padding, whatever its value."""
+    possible = tf.logical_and(lengths >= 0, lengths <= tf.shape(steps, tf.int64)[1])
+    tf.debugging.Assert(
+        tf.reduce_all(possible), ["lengths: expected 0 to the steps of each tensor, got", lengths]
+    )
     return tf.RaggedTensor.from_tensor(steps, lengths=lengths).to_sparse()

@@ -68,7 +68,10 @@ def _decision(metric: str, side: str, bound: float, one: SliceMetrics, *, passed
     where = "overall" if not one.slice else f"on {slice_text(one.slice)}"
     sequences = f"{one.examples} sequence{'' if one.examples == 1 else 's'}"
     wanted = f"{'at least' if side == 'min' else 'at most'} {bound:g}"
-    if value is None:
+    if metric not in one.metrics:
+        classes = [name[len("recall[") : -1] for name in one.metrics if name.startswith("recall[")]
+        reason = f"{metric} does not exist; the classes are {', '.join(classes)}"
+    elif value is None:
         reason = f"{metric} is undefined {where} ({sequences}); the bound is {wanted}"
     elif passed:
         reason = f"{metric} is {value:.4f} {where} ({sequences}); the bound is {wanted}"

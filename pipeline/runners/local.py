@@ -25,7 +25,13 @@ class Stage:
 Listener = Callable[[Stage], None]
 
 
-def run(pipeline: tfx.dsl.Pipeline, metadata: str, run_id: str, on_stage: Listener) -> None:
+def run(
+    pipeline: tfx.dsl.Pipeline,
+    metadata: str,
+    run_id: str,
+    on_stage: Listener,
+    may_use_cache: Callable[[str], bool] = lambda _: True,
+) -> None:
     """Runs every stage in order with TFX's LocalDagRunner.
 
     Args:
@@ -33,6 +39,7 @@ def run(pipeline: tfx.dsl.Pipeline, metadata: str, run_id: str, on_stage: Listen
       metadata: its SQLite file of ML Metadata.
       run_id: name of the run in ML Metadata.
       on_stage: called when a stage begins and when it ends.
+      may_use_cache: asked before a stage begins, with its name.
 
     Raises:
       Exception: whatever the failing stage raised; later stages do not run.
@@ -46,6 +53,8 @@ def run(pipeline: tfx.dsl.Pipeline, metadata: str, run_id: str, on_stage: Listen
         began = time.monotonic()
         on_stage(stage)
         try:
+            if not may_use_cache(stage.name):
+                node.pipeline_node.execution_options.caching_options.enable_cache = False
             tfx.orchestration.LocalDagRunner().run_with_ir(_only(ir, stage.name))
         except BaseException:
             on_stage(replace(stage, status="failed", seconds=time.monotonic() - began))

@@ -4,12 +4,14 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import jsonschema
 import pytest
+import yaml
 
-from pipeline import config as config_module
 from pipeline.config import Config, GivenSource
 from pipeline.config_checks import NOT_YET
 from pipeline.config_file import load
+from pipeline.config_schema import json_schema
 from pipeline.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -106,6 +108,7 @@ def test_all_mistakes_come_in_one_message(load_text):
         ("gate: {thresholds: [{metric: accuracy, min: 1, max: 0}]}", "min 1 is more than max 0"),
         ("gate: {thresholds: [{metric: accuracy, min: .5, slice: site}]}", "site is not in gate.slices"),
         ("gate: {slices: [site]}", "site is not available yet"),
+        ("push: {to: rows.csv/below}", "push.to: cannot write to"),
         ("schema: rows.csv", "is no schema in text format"),
         (
             "run: {root: 'gs://bucket/runs'}",
@@ -235,9 +238,20 @@ def test_a_configuration_cannot_be_changed(load_text):
         load_text(VALID).training.epochs = 3
 
 
+def test_the_json_schema_takes_what_the_reader_takes():
+    schema = json.loads(json_schema())
+    readme = (ROOT / "README.md").read_text(encoding="utf-8").split("```yaml\n")[1].split("```")[0]
+    examples = [path.read_text() for path in (ROOT / "pipeline" / "configs").glob("*.yaml")]
+    for text in (VALID, readme, *examples):
+        jsonschema.validate(yaml.safe_load(text), schema)
+    for wrong in ("task: binary", "nonsense: 1", "training: {epochs: many}", "data: {source: []}"):
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate({**yaml.safe_load(VALID), **yaml.safe_load(wrong)}, schema)
+
+
 def test_the_published_json_schema_is_in_step():
     published = (ROOT / "pipeline" / "config.schema.json").read_text(encoding="utf-8")
-    assert published == config_module.json_schema(), "run `make schema`"
+    assert published == json_schema(), "run `make schema`"
     assert set(json.loads(published)["properties"]) == {
         "name", "task", "data", "split", "schema", "audit", "model", "training", "gate", "push", "run",
     }  # fmt: skip

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from pipeline import record
+from pipeline import record, summary
 from pipeline.errors import ConfigError
 
 
@@ -36,10 +36,11 @@ def test_an_unknown_run_is_a_clear_error(tmp_path, run):
         record.find(run, tmp_path / "absent")
 
 
-def test_a_killed_run_without_record_is_listed_but_not_chosen(tmp_path):
+def test_a_killed_run_without_record_is_a_run_too(tmp_path):
     whole, killed = a_run(tmp_path / "demo"), record.create(tmp_path / "demo")
     assert set(record.runs(tmp_path / "demo")) == {whole, killed}
-    assert record.find("demo", tmp_path) == whole
+    assert record.find("demo", tmp_path) == killed
+    assert next(iter(summary.why(killed))).endswith("unfinished: it still runs, or it was killed")
 
 
 def test_a_file_is_replaced_whole(tmp_path):

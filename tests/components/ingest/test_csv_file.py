@@ -106,13 +106,13 @@ def test_gzip_and_several_files_are_one_table(write, tmp_path):
 
 
 def test_every_bad_cell_is_named_with_file_line_column_and_text(write):
-    path = write("rows.csv", "id,t,kind,a,b\nx,1,p,1,zwei\nx,zwölf,p,1,2\n,3,,1,2\n")
+    path = write("rows.csv", "id,t,kind,a,b\nx,0,p,1,7\nx,1,p,1,zwei\nx,zwölf,p,1,2\n,3,,1,2\n")
     text = refused(path, columns())
     for expected in (
-        f"{path}, line 2, column b: expected a number, got 'zwei'",
-        f"{path}, line 3, column t: expected a number, as 1, got 'zwölf'",
-        f"{path}, line 4, column id: expected a value, got none",
-        f"{path}, line 4, column kind: expected a value, got none",
+        f"{path}, line 3, column b: expected a number, got 'zwei'",
+        f"{path}, line 4, column t: expected a number, as 0, got 'zwölf'",
+        f"{path}, line 5, column id: expected a value, got none",
+        f"{path}, line 5, column kind: expected a value, got none",
     ):
         assert expected in text
     assert text.startswith("cells that cannot be read: 4")
@@ -132,6 +132,10 @@ def test_every_bad_cell_is_named_with_file_line_column_and_text(write):
         ("id,t,kind,\nx,1,p,1\n", "'': the name is empty"),
         ("id,t,kind,a b,a.b\nx,1,p,1,2\n", "'a b' and 'a.b' would both be a_b in requests"),
         ('id,t,kind,a\nx,1,"p\nq",1\n', "line 3, column kind: expected a class on one line"),
+        (
+            "id,t,kind,a,who\n" + "x,1,p,1,anna\n" * 30,
+            "column who: expected numbers, got text such as 'anna'",
+        ),
         ("\n\n", "expected a header and rows, got none"),
         ("id,t,kind,a\nx,1,p,1\nx,2,q,1\n", "line 3: expected 'p', got 'q'"),
         (

@@ -83,6 +83,15 @@ def test_an_empty_batch_gives_an_empty_answer(served):
     assert found["probabilities"].shape == (0, 3)
 
 
+def test_lengths_beyond_the_tensors_are_an_error_and_the_next_request_works(served):
+    one = {argument_name(name): tf.ones([1, 2]) for name in ("a", "b", ODD)}
+    ask_served = served.signatures["sequences"]
+    for length in (3, -1):
+        with pytest.raises(tf.errors.InvalidArgumentError, match="expected 0 to the steps"):
+            ask_served(lengths=tf.constant([length], tf.int64), **one)
+    assert ask_served(lengths=tf.constant([2], tf.int64), **one)["probabilities"].shape == (1, 3)
+
+
 def test_the_export_holds_no_op_that_needs_a_gpu_or_python(served):
     graphs = [signature.graph.as_graph_def() for signature in served.signatures.values()]
     ops = {node.op for graph in graphs for node in graph.node}

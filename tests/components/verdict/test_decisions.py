@@ -43,6 +43,13 @@ def test_an_undefined_metric_says_so():
     assert decision.value is None
 
 
+def test_a_class_that_does_not_exist_is_told_from_those_that_do():
+    overall = SliceMetrics({}, 9, {"recall[stop]": 0.5, "recall[go]": 0.5})
+    missed = {((), "recall[stpo]", "min", 0.1)}
+    (decision,) = decide([Threshold(metric="recall[stpo]", min=0.1)], [overall], missed)
+    assert decision.reason == "recall[stpo] does not exist; the classes are stop, go"
+
+
 def test_a_slice_that_does_not_occur_fails_with_its_own_reason():
     (decision,) = decide([Threshold(metric="accuracy", min=0.5, slice="sequence_length")], EVALUATION, set())
     assert not decision.passed
