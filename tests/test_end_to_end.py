@@ -177,6 +177,15 @@ def test_the_pushed_model_answers_like_the_trainers_without_the_project(home, pr
     np.testing.assert_allclose(predictions["alone"], trained[:20], atol=1e-5)
 
 
+def test_the_request_in_the_readme_is_answered(home, first):
+    code = (ROOT / "README.md").read_text(encoding="utf-8").split("```python\n")[1].split("```")[0]
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", code], cwd=home.path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("b'") == 2
+
+
 def test_every_metric_of_every_slice_equals_scikit_learn(home, predictions):
     truth, label = np.array(predictions["truth"]), np.array(predictions["label"])
     probabilities, classes = np.float64(predictions["together"]), predictions["classes"]
