@@ -8,6 +8,7 @@ import tensorflow_transform as tft
 
 LENGTH_BUCKETS = 4
 SEQUENCE_LENGTH = "sequence_length"  # raw: steps; transformed: the name of the length bucket
+_ROUNDING = 5e-7  # a few times the precision of float32: a smaller relative deviation is none
 VOCABULARY = "label"  # asset with the classes of the training split
 
 
@@ -93,7 +94,8 @@ def _mean_and_deviation(steps: list[tf.RaggedTensor]) -> tuple[tf.Tensor, tf.Ten
     """Mean and standard deviation of each feature over all steps of the training split, [features].
 
     All features go through one analyzer, for each one more costs a second. NaN is left out of it,
-    which holds for missing values as for the padding.
+    which holds for missing values as for the padding. In float64, so that the rounding of a mean
+    over many steps is not taken for a deviation.
     """
     longest = tf.reduce_max([tf.reduce_max(tf.concat([one.row_lengths(), [0]], axis=0)) for one in steps])
     shape = tf.stack([steps[0].nrows(), longest])
@@ -103,15 +105,17 @@ def _mean_and_deviation(steps: list[tf.RaggedTensor]) -> tuple[tf.Tensor, tf.Ten
         sparse = tf.SparseTensor(sparse.indices, sparse.values, shape)
         columns.append(tf.reshape(tf.sparse.to_dense(sparse, default_value=math.nan), [-1]))
     table = tf.ensure_shape(tf.stack(columns, axis=1), [None, len(steps)])
-    table = tf.where(tf.math.is_finite(table), table, math.nan)
+    table = tf.cast(tf.where(tf.math.is_finite(table), table, math.nan), tf.float64)
     mean = tft.mean(table, reduce_instance_dims=False)
-    return mean, tf.sqrt(tft.var(table, reduce_instance_dims=False))
+    deviation = tf.sqrt(tft.var(table, reduce_instance_dims=False))
+    constant = deviation <= _ROUNDING * tf.abs(mean)
+    return mean, tf.where(constant, tf.zeros_like(deviation), deviation)
 
 
 def _z_score(values: tf.Tensor, mean: tf.Tensor, deviation: tf.Tensor) -> tf.Tensor:
     """(x - mean) / standard deviation; 0 where x is missing, or constant in the training split."""
-    scaled = tf.math.divide_no_nan(values - mean, deviation)
-    return tf.where(tf.math.is_finite(values), scaled, tf.zeros_like(values))
+    scaled = tf.math.divide_no_nan(tf.cast(values, tf.float64) - mean, deviation)
+    return tf.where(tf.math.is_finite(values), tf.cast(scaled, tf.float32), tf.zeros_like(values))
 
 
 def _one_value(label: tf.SparseTensor) -> tf.Tensor:

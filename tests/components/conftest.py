@@ -43,7 +43,7 @@ def some_sequences() -> tuple[list[dict[str, list[float]]], list[str]]:
     for length in [1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12] * 3:
         a = random.normal(50, 20, length).round(3).tolist()
         b = random.normal(-3, 0.1, length).round(3).tolist()
-        sequences.append({"a": a, "b": b, ODD: [4.0] * length})
+        sequences.append({"a": a, "b": b, ODD: [0.1] * length})
     sequences[4]["a"][2] = float("nan")
     labels = [["z", "10", "2"][i % 3] for i in range(len(sequences))]
     return sequences, labels
