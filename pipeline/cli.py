@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import signal
 import sys
 import traceback
 from collections.abc import Sequence
@@ -13,9 +12,12 @@ import click
 
 from pipeline import __version__, record
 from pipeline.errors import INTERRUPTED, ConfigError, SluiceError
+from pipeline.interrupts import Interrupts
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from pipeline.runners.local import Stage
 
 _CONFIG = click.argument("config", type=click.Path(dir_okay=False))
 _SET = click.option("--set", "overrides", multiple=True, metavar="KEY.PATH=VALUE", help="Change one key.")
@@ -112,20 +114,29 @@ def _execute(path: str, overrides: Sequence[str], beam_args: Sequence[str], *, u
     config = config.model_copy(
         update={"run": config.run.model_copy(update={"beam_args": (*config.run.beam_args, *beam_args)})}
     )
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a container's stop is like Ctrl-C
     folder = record.create(Path(config.run.root) / config.name)
     with terminal.chatter_to(folder / record.LOG) as console:
+
+        def give_up() -> None:
+            record.write(folder, record.RUN, _interrupted(folder))
+            console.print("interrupted: nothing was pushed")
+            os._exit(INTERRUPTED)
+
         console.print(f"sluice {__version__}: {config.name}, run {folder.name}")
-        with terminal.Progress(console) as progress:
+        with terminal.Progress(console) as progress, Interrupts(give_up) as interrupts:
+
+            def on_stage(stage: "Stage") -> None:
+                progress.on_stage(stage)
+                if stage.status == "running":
+                    interrupts.check()
+
             try:
                 from pipeline.execute import execute
 
-                result = execute(config, folder, progress.on_stage, until_audit=until_audit)
+                result = execute(config, folder, on_stage, until_audit=until_audit)
             except KeyboardInterrupt:  # while the libraries were loading: nothing has begun
-                record.write(folder, record.RUN, _interrupted(folder))
                 progress.__exit__()
-                console.print("interrupted: nothing was pushed")
-                os._exit(INTERRUPTED)
+                give_up()
         _report(console, folder)
     if result.exit_code == INTERRUPTED:
         os._exit(INTERRUPTED)  # Beam's threads may still be at work
@@ -133,7 +144,7 @@ def _execute(path: str, overrides: Sequence[str], beam_args: Sequence[str], *, u
 
 
 def _interrupted(folder: Path) -> dict[str, object]:
-    """run.json of a run that ended before its first stage."""
+    """run.json of a run that was ended at once."""
     return {
         "run_id": folder.name,
         "name": folder.parent.name,
