@@ -5,7 +5,7 @@ import gzip
 import itertools
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +31,15 @@ class _Rows:
     table: pa.Table
     files: Sequence[str]
     ends: npt.NDArray[np.int64]  # rows up to and including each file
+    _trimmed: dict[str, pa.Array] = field(default_factory=dict)
+
+    def column(self, name: str) -> pa.Array:
+        """A column without the blanks around its cells."""
+        if name not in self._trimmed:
+            column = self.table.column(name)
+            whole = column.chunk(0) if column.num_chunks == 1 else pa.concat_arrays(column.chunks)
+            self._trimmed[name] = pc.utf8_trim_whitespace(whole)
+        return self._trimmed[name]
 
     def place(self, row: int) -> str:
         """Where a row stands, as an editor counts lines."""
@@ -62,6 +71,7 @@ def read_csv(paths: Sequence[str], data: Data) -> Sequences:
     Raises:
       DataRefused: with file, line, column and text of what could not be read.
     """
+    assert data.sequence_id is not None and data.label is not None  # the configuration requires both
     rows = _read_rows(paths)
     features = _feature_columns(rows, data)
     problems = Problems()
@@ -71,7 +81,7 @@ def read_csv(paths: Sequence[str], data: Data) -> Sequences:
         _refuse_empty(rows, role, problems)
     _refuse_line_breaks(rows, data.label, problems)
     problems.refuse("cells that cannot be read: {}")
-    return _group(rows, data, columns, time)
+    return _group(rows, data.sequence_id, data.label, columns, time)
 
 
 def _read_rows(paths: Sequence[str]) -> _Rows:
@@ -156,9 +166,7 @@ def _feature_columns(rows: _Rows, data: Data) -> list[str]:
             f"{rows.files[0]}: columns are missing",
             [f"{name!r} is in the configuration; the file has {', '.join(names)}" for name in missing],
         )
-    if data.features is not None:
-        return list(data.features)
-    features = [name for name in names if name not in {*roles, *data.ignore}]
+    features = list(data.features or (name for name in names if name not in {*roles, *data.ignore}))
     if not features:
         raise DataRefused(f"{rows.files[0]}: no column is left that could be a feature")
     refuse_unusable(features)
@@ -167,7 +175,7 @@ def _feature_columns(rows: _Rows, data: Data) -> list[str]:
 
 def _numbers(rows: _Rows, name: str, problems: Problems) -> pa.Array:
     """A feature column as float32, NaN where a cell is empty; notes the cells that are no numbers."""
-    texts = _column(rows, name)
+    texts = rows.column(name)
     sample = [text for text in pc.unique(texts).slice(0, _SAMPLE).to_pylist() if text]
     if sample and not any(_casts(text.removeprefix("+"), pa.float32()) for text in sample):
         advice = f"expected numbers, got text such as {sample[0]!r}; put it in data.ignore"
@@ -183,7 +191,9 @@ _TIMESTAMPS = (pa.timestamp("us"), pa.timestamp("us", "UTC"), pa.timestamp("ns")
 
 def _times(rows: _Rows, name: str, problems: Problems) -> pa.Array:
     """Whole numbers, numbers, or ISO 8601 timestamps: the first of these that fits the whole column."""
-    texts = _column(rows, name)
+    texts = rows.column(name)
+    if pc.any(pc.starts_with(texts, "+")).as_py():
+        texts = _without_plus(texts)
     for kind in (*_NUMBERS, *_TIMESTAMPS):
         try:
             return _finite(rows, name, pc.cast(texts, kind), problems)
@@ -221,7 +231,7 @@ def _cast(
     try:
         return pc.cast(texts, kind)
     except pa.ArrowInvalid:
-        texts = pc.replace_substring_regex(texts, r"^\+", "")  # Arrow knows no +1
+        texts = _without_plus(texts)
         distinct = texts.dictionary_encode()  # each distinct text is tried once
     wrong = np.array([not _casts(text, kind) for text in distinct.dictionary.to_pylist()])
     wrong = wrong[distinct.indices.to_numpy()]
@@ -232,6 +242,11 @@ def _cast(
     return pc.cast(pc.if_else(pa.array(wrong), pa.scalar(None, pa.string()), texts), kind)
 
 
+def _without_plus(texts: pa.Array) -> pa.Array:
+    """Numbers as Arrow reads them, which knows no +1."""
+    return pc.replace_substring_regex(texts, r"^\+", "")
+
+
 def _casts(text: str, kind: pa.DataType) -> bool:
     try:
         pc.cast(pa.scalar(text), kind)
@@ -240,35 +255,28 @@ def _casts(text: str, kind: pa.DataType) -> bool:
     return True
 
 
-def _refuse_empty(rows: _Rows, name: str | None, problems: Problems) -> None:
-    if name is not None:
-        problems.add(
-            pc.equal(_column(rows, name), "").to_numpy(zero_copy_only=False),
-            lambda row: f"{rows.place(row)}, column {name}: expected a value, got none",
-        )
+def _refuse_empty(rows: _Rows, name: str, problems: Problems) -> None:
+    problems.add(
+        pc.equal(rows.column(name), "").to_numpy(zero_copy_only=False),
+        lambda row: f"{rows.place(row)}, column {name}: expected a value, got none",
+    )
 
 
-def _refuse_line_breaks(rows: _Rows, name: str | None, problems: Problems) -> None:
-    if name is not None:
-        labels = _column(rows, name)
-        problems.add(
-            pc.match_substring_regex(labels, r"[\r\n]").to_numpy(zero_copy_only=False),
-            lambda row: (
-                f"{rows.place(row)}, column {name}: expected a class on one line, got {labels[row].as_py()!r}"
-            ),
-        )
+def _refuse_line_breaks(rows: _Rows, name: str, problems: Problems) -> None:
+    labels = rows.column(name)
+    problems.add(
+        pc.match_substring_regex(labels, r"[\r\n]").to_numpy(zero_copy_only=False),
+        lambda row: (
+            f"{rows.place(row)}, column {name}: expected a class on one line, got {labels[row].as_py()!r}"
+        ),
+    )
 
 
-def _column(rows: _Rows, name: str) -> pa.Array:
-    column = rows.table.column(name)
-    column = column.chunk(0) if column.num_chunks == 1 else pa.concat_arrays(column.chunks)
-    return pc.utf8_trim_whitespace(column)
-
-
-def _group(rows: _Rows, data: Data, columns: dict[str, pa.Array], time: pa.Array | None) -> Sequences:
+def _group(
+    rows: _Rows, sequence_id: str, label: str, columns: dict[str, pa.Array], time: pa.Array | None
+) -> Sequences:
     """Rows with one id become one sequence; sequences stand in the order of their first row."""
-    assert data.sequence_id is not None and data.label is not None  # the configuration requires both
-    ids = _column(rows, data.sequence_id).dictionary_encode()
+    ids = rows.column(sequence_id).dictionary_encode()
     codes = ids.indices.to_numpy()
     keys = (codes,) if time is None else (time.to_numpy(), codes)
     order = np.lexsort(keys)
@@ -281,18 +289,17 @@ def _group(rows: _Rows, data: Data, columns: dict[str, pa.Array], time: pa.Array
 
     return Sequences(
         ids=ids.dictionary,
-        labels=_labels(rows, data, codes, order[starts]),
+        labels=_labels(rows, label, codes, order[starts]),
         features={name: lists(values) for name, values in columns.items()},
         time=None if time is None else lists(time),
     )
 
 
 def _labels(
-    rows: _Rows, data: Data, codes: npt.NDArray[np.int32], first_rows: npt.NDArray[np.int64]
+    rows: _Rows, name: str, codes: npt.NDArray[np.int32], first_rows: npt.NDArray[np.int64]
 ) -> pa.Array:
     """The label of each sequence, which all its rows must repeat."""
-    assert data.label is not None
-    labels = _column(rows, data.label)
+    labels = rows.column(name)
     of_sequence = labels.take(pa.array(first_rows))
     problems = Problems()
     expected = of_sequence.take(pa.array(codes))
@@ -301,6 +308,6 @@ def _labels(
         lambda row: f"{rows.place(row)}: expected {expected[row].as_py()!r}, got {labels[row].as_py()!r}",
     )
     problems.refuse(
-        f"column {data.label}: a sequence has one label; rows that differ from the first of theirs: {{}}"
+        f"column {name}: a sequence has one label; rows that differ from the first of theirs: {{}}"
     )
     return of_sequence

@@ -66,10 +66,16 @@ def test_times_of_every_kind_order_the_steps(write, texts, expected):
     assert read_csv([str(path)], columns()).features["a"].to_pylist() == [expected]
 
 
-@pytest.mark.parametrize("text", ["nan", "inf", "-inf"])
+def test_names_that_cannot_be_requested_are_refused_also_where_they_are_configured(write):
+    path = write("rows.csv", "id,t,kind,a b,a.b\nx,1,p,1,2\n")
+    configured = columns(features={"a b": "float", "a.b": "float"})
+    assert "'a b' and 'a.b' would both be a_b" in refused(path, configured)
+
+
+@pytest.mark.parametrize("text", ["nan", "inf", "-inf", "+inf"])
 def test_a_time_that_is_no_moment_is_refused(write, text):
     path = write("rows.csv", f"id,t,kind,a\nx,1.0,p,1\nx,{text},p,2\n")
-    assert f"line 3, column t: expected a moment, got {text}" in refused(path, columns())
+    assert f"line 3, column t: expected a moment, got {text.lstrip('+')}" in refused(path, columns())
 
 
 def test_a_bad_first_time_does_not_blame_the_good_ones(write):
