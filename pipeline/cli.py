@@ -123,20 +123,19 @@ def _execute(path: str, overrides: Sequence[str], beam_args: Sequence[str], *, u
             os._exit(INTERRUPTED)
 
         console.print(f"sluice {__version__}: {config.name}, run {folder.name}")
-        with terminal.Progress(console) as progress, Interrupts(give_up) as interrupts:
+        try:
+            with terminal.Progress(console) as progress, Interrupts(give_up) as interrupts:
 
-            def on_stage(stage: "Stage") -> None:
-                progress.on_stage(stage)
-                if stage.status == "running":
-                    interrupts.check()
+                def on_stage(stage: "Stage") -> None:
+                    progress.on_stage(stage)
+                    if stage.status == "running":
+                        interrupts.check()
 
-            try:
                 from pipeline.execute import execute
 
                 result = execute(config, folder, on_stage, until_audit=until_audit)
-            except KeyboardInterrupt:  # while the libraries were loading: nothing has begun
-                progress.__exit__()
-                give_up()
+        except KeyboardInterrupt:  # while the libraries were loading: nothing has begun
+            give_up()
         _report(console, folder)
     if result.exit_code == INTERRUPTED:
         os._exit(INTERRUPTED)  # Beam's threads may still be at work

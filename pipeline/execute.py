@@ -146,15 +146,18 @@ def _essence(error: Exception) -> str:
     return lines[-1] if lines[0].endswith(":") else lines[0]
 
 
-def _delivered(config: Config, found: Found) -> Path | None:
-    """The newest version under TF Serving's base path, if it is this run's model, byte for byte."""
+def _delivered(config: Config, found: Found) -> dict[str, str] | None:
+    """Version, path and SHA-256 of what TF Serving serves, if it is this run's model, byte for byte."""
     model = path_utils.serving_model_path(found["Trainer"]["model"].uri)
     base = Path(config.push.to, config.name)
     versions = [path for path in base.iterdir() if path.name.isdigit()] if base.is_dir() else []
     newest = max(versions, key=lambda path: int(path.name), default=None)
-    if newest is None or fingerprint.of_folder(newest) != fingerprint.of_folder(model):
+    if newest is None:
         return None
-    return newest
+    digest = fingerprint.of_folder(newest)
+    if digest != fingerprint.of_folder(model):
+        return None
+    return {"version": newest.name, "path": str(newest), "sha256": digest}
 
 
 def _write_outcome(config: Config, folder: Path, result: Result, found: Found) -> None:
@@ -169,12 +172,10 @@ def _write_outcome(config: Config, folder: Path, result: Result, found: Found) -
             result.status, result.exit_code = "model_refused", 4
     pushed = found.get("Pusher", {}).get("pushed_model")
     if pushed and result.exit_code == 0 and "pushed_destination" in pushed.properties:
-        version = _delivered(config, found)
-        if version is None:  # stock Pusher takes a folder that is already there for its own
+        result.pushed = _delivered(config, found)
+        if result.pushed is None:  # stock Pusher takes a folder that is already there for its own
             raise SluiceError(f"the model did not arrive in {config.push.to}; run it again")
         result.status = "pushed"
-        digest = fingerprint.of_folder(version)
-        result.pushed = {"version": version.name, "path": str(version), "sha256": digest}
 
 
 def _validation(anomalies: lineage.Artifact, manifest: dict[str, Any]) -> dict[str, Any]:

@@ -39,12 +39,10 @@ def outputs(metadata: str, run_id: str) -> dict[str, dict[str, Artifact]]:
 def was_cached(metadata: str, run_id: str, stage: str) -> bool:
     """Whether a stage of a run took its outputs from an earlier one."""
     store = _store(metadata)
-    states = [
-        execution.last_known_state
+    return any(
+        execution.last_known_state == mlmd.Execution.CACHED and _stage_name(store, execution.id) == stage
         for execution in _executions(store, run_id)
-        if _stage_name(store, execution.id) == stage
-    ]
-    return bool(states) and states[-1] == mlmd.Execution.CACHED
+    )
 
 
 def _store(metadata: str) -> metadata_store.MetadataStore:
@@ -54,10 +52,9 @@ def _store(metadata: str) -> metadata_store.MetadataStore:
 
 
 def _executions(store: metadata_store.MetadataStore, run_id: str) -> list[mlmd.Execution]:
-    """The executions of a run, oldest first."""
+    """The executions of a run, one per stage."""
     run = store.get_context_by_type_and_name(_RUN, run_id)
-    found = [] if run is None else store.get_executions_by_context(run.id)
-    return sorted(found, key=lambda execution: int(execution.id))
+    return [] if run is None else list(store.get_executions_by_context(run.id))
 
 
 def _stage_name(store: metadata_store.MetadataStore, execution_id: int) -> str:

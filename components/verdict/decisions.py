@@ -3,11 +3,9 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 
-from components.verdict.evaluation import SliceMetrics
+from components.verdict.evaluation import Missed, SliceMetrics
 from components.verdict.slices import Slice, slice_text
 from pipeline.config import Threshold
-
-Missed = set[tuple[tuple[tuple[str, str], ...], str, str, float]]
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,8 @@ from components.verdict.slices import Slice
 
 _COUNT = "example_count"
 
+Missed = set[tuple[tuple[tuple[str, str], ...], str, str, float]]  # (slice, metric, min or max, bound)
+
 
 @dataclass(frozen=True)
 class SliceMetrics:
@@ -48,16 +50,14 @@ def read_evaluation(uri: str, label: str) -> list[SliceMetrics]:
     return sorted(slices, key=lambda one: [(name, _natural(value)) for name, value in one.slice.items()])
 
 
-def read_failures(
-    uri: str, label: str
-) -> tuple[bool, set[tuple[tuple[tuple[str, str], ...], str, str, float]]]:
+def read_failures(uri: str, label: str) -> tuple[bool, Missed]:
     """TFMA's own validation of a ModelEvaluation artifact.
 
     Returns:
       Whether every bound was met; and what was missed, as (slice, metric, `min` or `max`, bound).
     """
     result = tfma.load_validation_result(uri)
-    missed = set()
+    missed: Missed = set()
     for validated in result.metric_validations_per_slice:
         where = tuple(
             (_feature(key.column, label), _value(key)) for key in validated.slice_key.single_slice_keys
