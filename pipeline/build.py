@@ -124,6 +124,7 @@ def _data_settings(config: Config) -> str:
 def _transform_settings(config: Config) -> preprocessing.Settings:
     return {
         "label": config.label,
+        "slices": list(config.data.slices),
         "max_length": config.data.max_length,
         "truncate": config.data.truncate,
         "code": fingerprint.of_code(["components/transform"]),

@@ -103,14 +103,12 @@ def _run_line(folder: Path) -> str:
 
 def _execute(path: str, overrides: Sequence[str], beam_args: Sequence[str], *, until_audit: bool) -> None:
     from pipeline import terminal
+    from pipeline.config_checks import not_yet_trained
     from pipeline.config_file import load
 
     config = load(path, overrides)
-    if not until_audit and not config.gate.thresholds:
-        raise ConfigError(
-            f"{path}: 1 mistake",
-            ["gate.thresholds: required to run, for there is no default policy yet; give at least one bound"],
-        )
+    if not until_audit and (problems := not_yet_trained(config)):
+        raise ConfigError(f"{path}: {len(problems)} mistake{'' if len(problems) == 1 else 's'}", problems)
     config = config.model_copy(
         update={"run": config.run.model_copy(update={"beam_args": (*config.run.beam_args, *beam_args)})}
     )

@@ -4,14 +4,17 @@ import glob
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag
 
 from pipeline.errors import ConfigError
 
 # What ingest writes beside the features, and what requests for an answer name their parts.
-RESERVED_FEATURES = ("sequence_id", "sequence_length", "examples", "lengths")
+RESERVED_FEATURES = (
+    "sequence_id", "sequence_length", "series_id", "window_start", "step_time", "label_time",
+    "examples", "lengths",
+)  # fmt: skip
 
 
 class _Section(BaseModel):
@@ -32,8 +35,14 @@ Paths = Annotated[
     Field(min_length=1),
 ]
 Severity = Literal["error", "warning", "off"]
-Format = Literal["csv", "parquet", "ts", "tfrecord"]
-FeatureKind = Literal["float", "category", "text"]
+Format = Literal["csv", "parquet", "ts", "tfrecord", "text"]
+FeatureKind = Literal["float", "integer", "category", "text"]
+
+
+def _delimiter(text: str) -> str:
+    if text not in ("tab", "whitespace") and (len(text) != 1 or text in '"\r\n' or ord(text) > 127):
+        raise ValueError("expected one ASCII character, tab or whitespace")
+    return "tab" if text == "\t" else text
 
 
 class GivenSource(_Section):
@@ -65,8 +74,21 @@ class Data(_Section):
     ]
     format: Annotated[
         Format | None,
-        Field(description="default: from the file name; .gz is fine"),
+        Field(description="default: from the file name; .gz is fine; text: each character is a step"),
     ] = None
+    columns: Annotated[
+        tuple[str, ...] | None,
+        Field(min_length=1, description="csv: names of all columns, where the file has none"),
+    ] = None
+    header: Annotated[
+        bool | None,
+        Field(description="csv: whether the first line is a header; default: unless columns are given"),
+    ] = None
+    delimiter: Annotated[
+        Annotated[str, AfterValidator(_delimiter)] | None,
+        Field(description="csv: one character, tab or whitespace (any blanks); default: comma, in .tsv tab"),
+    ] = None
+    quoted: Annotated[bool, Field(description="csv: whether cells may stand in double quotes")] = True
     payload: Annotated[Literal["example", "sequence_example"], Field(description="what a TFRecord holds")] = (
         "example"
     )
@@ -78,10 +100,18 @@ class Data(_Section):
         Field(description="column that orders the steps, number or timestamp; absent: order of the rows"),
     ] = None
     label: Annotated[str | None, Field(description="column that holds the answer")] = None
+    label_from: Annotated[
+        Literal["remaining_steps"] | None,
+        Field(description="regression: the label is no column, but how many steps of the series follow"),
+    ] = None
     label_time: Annotated[str | None, Field(description="column: when the label was known")] = None
     features: Annotated[
         dict[str, FeatureKind] | None, Field(min_length=1, description="column: kind; absent: inferred")
     ] = None
+    on_bad_rows: Annotated[
+        Literal["error", "skip"],
+        Field(description="what becomes of rows that cannot be read; skipped ones are listed"),
+    ] = "error"
     ignore: Annotated[tuple[str, ...], Field(description="columns to leave out")] = ()
     slices: Annotated[tuple[str, ...], Field(description="columns kept only to slice by")] = ()
     window: Annotated[Window | None, Field(description="windows of a series")] = None
@@ -93,20 +123,54 @@ class Data(_Section):
     )
 
 
+_UNITS_US = {"us": 1, "ms": 10**3, "s": 10**6, "min": 60 * 10**6, "h": 3600 * 10**6, "d": 86400 * 10**6}
+_UNITS_US["w"] = 7 * _UNITS_US["d"]
+
+
+def duration_us(text: str) -> int:
+    """Microseconds of a duration such as `90s`, `1.5h`, `7d` or `2w`.
+
+    Raises:
+      ValueError: the text is no duration.
+    """
+    found = re.fullmatch(r"(\d+(?:\.\d+)?) ?([a-z]+)", text.strip())
+    if not found or found[2] not in _UNITS_US:
+        raise ValueError(f"expected a duration: a number and one of {', '.join(_UNITS_US)}, such as 7d")
+    return round(float(found[1]) * _UNITS_US[found[2]])
+
+
+def _duration(text: str) -> str:
+    duration_us(text)
+    return text
+
+
 class Split(_Section):
     """Which sequences train the model and which judge it."""
 
     by: Annotated[
         Literal["time", "sequence", "order", "given"] | None,
-        Field(description="default: given where the source is, else sequence"),
+        Field(description="default: given where the source is; time or order for one series; else sequence"),
     ] = None
-    eval_fraction: Annotated[Fraction | None, Field(description="share of the sequences; default 0.2")] = None
+    eval_fraction: Annotated[
+        Fraction | None, Field(description="share of the sequences, or of a series' steps; default 0.2")
+    ] = None
     cutoff: Annotated[
         str | float | None, Field(description="split.by time: the first moment of the evaluation split")
     ] = None
     gap: Annotated[
-        int | str, Field(description="steps, or a duration such as 7d, left out between the splits")
+        Annotated[int, Field(ge=0)] | Annotated[str, AfterValidator(_duration)],
+        Field(description="steps, or a duration such as 7d, left out between the splits"),
     ] = 0
+
+    @property
+    def gap_steps(self) -> int:
+        """The gap in steps; 0 where it is a duration."""
+        return self.gap if isinstance(self.gap, int) else 0
+
+    @property
+    def gap_us(self) -> int:
+        """The gap in microseconds; 0 where it is in steps."""
+        return 0 if isinstance(self.gap, int) else duration_us(self.gap)
 
 
 class Audit(_Section):
@@ -207,7 +271,7 @@ class Config(_Section):
 
     @property
     def label(self) -> str:
-        """Name of the label in the Examples; formats without column names call it `label`."""
+        """Name of the label in the Examples; sources without column names call it `label`."""
         return self.data.label or "label"
 
     @property
@@ -218,7 +282,20 @@ class Config(_Section):
     @property
     def split_by(self) -> str:
         """The split rule, with its default resolved."""
-        return self.split.by or ("given" if isinstance(self.data.source, GivenSource) else "sequence")
+        if self.split.by:
+            return self.split.by
+        if isinstance(self.data.source, GivenSource):
+            return "given"
+        if self.one_series:
+            return "time" if self.data.time else "order"
+        return "sequence"
+
+    @property
+    def one_series(self) -> bool:
+        """Whether all rows are one series, from which windows are cut."""
+        data = self.data
+        records = self.format in ("ts", "text") or data.payload == "sequence_example"
+        return data.window is not None and data.sequence_id is None and not records
 
 
 def source_paths(data: Data) -> Iterator[str]:
@@ -241,7 +318,16 @@ def expand(paths: Sequence[str]) -> list[str]:
     return sorted({file for files in found.values() for file in files})
 
 
+_SUFFIXES = {
+    "csv": "csv",
+    "tsv": "csv",
+    "parquet": "parquet",
+    "ts": "ts",
+    "tfrecord": "tfrecord",
+    "tfrecords": "tfrecord",
+}
+
+
 def format_of(path: str) -> str | None:
     """The format that a file's name tells, if any."""
-    suffix = Path(path.removesuffix(".gz")).suffix.lstrip(".").lower()
-    return suffix if suffix in get_args(Format) else None
+    return _SUFFIXES.get(Path(path.removesuffix(".gz")).suffix.lstrip(".").lower())

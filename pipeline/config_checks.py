@@ -16,13 +16,6 @@ AVERAGED = ("precision", "recall", "f1", "auc")  # as <name>_macro, or <name>[cl
 
 # What the configuration already names and no stage does yet. `None`: the whole key, otherwise these values.
 NOT_YET: dict[str, tuple[str, ...] | None] = {
-    "task": ("binary", "regression", "generation"),
-    "data.format": ("parquet", "tfrecord"),
-    "data.payload": None,
-    "data.label_time": None,
-    "data.slices": None,
-    "data.window": None,
-    "split.gap": None,
     "audit.severity": None,
     "model.embedding": None,
     "model.vocabulary": None,
@@ -36,7 +29,22 @@ NOT_YET: dict[str, tuple[str, ...] | None] = {
     "push.keep": None,
     "run.runner": ("beam",),
 }
-FEATURE_KINDS_NOT_YET = ("category", "text")
+# What can be checked and not yet trained.
+_TRAINED_TASKS = ("multiclass",)
+_TRAINED_KINDS = ("float",)
+
+
+def not_yet_trained(config: Config) -> list[str]:
+    """What `check` takes and `run` does not: no stage after the auditor can use it yet."""
+    problems = []
+    if config.task not in _TRAINED_TASKS:
+        problems.append(f"task: {config.task} is not available for run yet; check works")
+    elif not config.gate.thresholds:
+        problems.append("gate.thresholds: required to run, for there is no default policy yet; give a bound")
+    for feature, kind in (config.data.features or {}).items():
+        if kind not in _TRAINED_KINDS:
+            problems.append(f"data.features.{feature}: {kind} is not available for run yet; check works")
+    return problems
 
 
 def not_yet(raw: dict[str, Any]) -> list[str]:
@@ -52,10 +60,6 @@ def not_yet(raw: dict[str, Any]) -> list[str]:
             problems.append(f"{dotted}: not available yet; leave it out")
         elif node in values:
             problems.append(f"{dotted}: {node} is not available yet")
-    kinds = raw.get("data", {}).get("features") if isinstance(raw.get("data"), dict) else None
-    for feature, kind in kinds.items() if isinstance(kinds, dict) else ():
-        if kind in FEATURE_KINDS_NOT_YET:
-            problems.append(f"data.features.{feature}: {kind} is not available yet; put it in data.ignore")
     return problems
 
 
@@ -67,42 +71,63 @@ def contradictions(config: Config) -> list[str]:
     return [problem for check in checks for problem in check(config)]
 
 
+_KNOWN_FORMATS = "csv, parquet, ts, tfrecord or text"
+
+
 def _format_problems(config: Config) -> Iterator[str]:
     data, kind = config.data, config.format
     formats = {format_of(path) for path in source_paths(data)} if data.format is None else {data.format}
     if NO_SOURCE in source_paths(data):
         return
     if len(formats) > 1:
-        yield "data.format: the files have names of different formats; give csv or ts"
+        yield f"data.format: the files have names of different formats; give {_KNOWN_FORMATS}"
     elif kind is None:
-        yield "data.format: cannot tell it from the file name; give csv or ts"
-    elif data.format is None and kind in (NOT_YET["data.format"] or ()):
-        yield f"data.format: {kind}, told by the file name, is not available yet"
+        yield f"data.format: cannot tell it from the file name; give {_KNOWN_FORMATS}"
+    for key in ("columns", "header", "delimiter", "quoted"):
+        if key in data.model_fields_set and kind not in ("csv", None):
+            yield f"data.{key}: only csv has it, not {kind}; leave it out"
+    if "payload" in data.model_fields_set and kind not in ("tfrecord", None):
+        yield f"data.payload: only tfrecord has it, not {kind}; leave it out"
 
 
 def _role_problems(config: Config) -> Iterator[str]:
-    """What a format needs to know of its columns, or has no use for."""
+    """What a task or a format needs to know of its columns, or has no use for."""
     data, kind = config.data, config.format
-    if kind == "csv" and data.sequence_id is None:
-        yield "data.sequence_id: required for csv: the column whose equal values form one sequence"
-    if kind == "csv" and data.label is None:
-        yield f"data.label: required for {config.task}: the column that holds the class"
-    if kind == "ts":
-        for key in ("sequence_id", "time", "features", "ignore"):
+    named = kind not in ("ts", "text", None)
+    if config.task == "generation":
+        for key in ("label", "label_from", "label_time"):
+            if getattr(data, key) is not None:
+                yield f"data.{key}: generation learns the next step and has no label; leave it out"
+        if data.window is not None and "horizon" in data.window.model_fields_set:
+            yield "data.window.horizon: generation has no label to lie ahead; leave it out"
+    elif kind == "text":
+        yield f"data.format: text has no label to learn; {config.task} needs another format"
+    elif named and data.label is None:
+        holds = "number" if config.task == "regression" else "class"
+        yield f"data.label: required for {config.task}: the column that holds the {holds}"
+    if data.label_from is not None and (config.task != "regression" or data.window is None):
+        yield f"data.label_from: {data.label_from} is a number at each step; it needs regression and a window"
+    if kind in ("ts", "text"):
+        for key in ("sequence_id", "time", "features", "ignore", "slices", "label_time"):
             if getattr(data, key):
-                yield f"data.{key}: a ts file has no named columns; leave it out"
-        if re.fullmatch(r"dim_\d+", config.label):
-            yield f"data.label: {config.label} is the name of a dimension of a ts file; choose another"
+                yield f"data.{key}: a {kind} file has no named columns; leave it out"
+    if kind == "ts" and re.fullmatch(r"dim_\d+|timestamps", config.label):
+        yield f"data.label: {config.label} is the name of a column of a ts file; choose another"
+    if data.label_time is not None and data.time is None:
+        yield "data.label_time: needs data.time, to be compared with"
 
 
 def _column_problems(config: Config) -> Iterator[str]:
     data = config.data
-    features, ignored = set(data.features or ()), set(data.ignore)
+    features, ignored, slices = set(data.features or ()), set(data.ignore), set(data.slices)
     seen: dict[str, str] = {}
-    for role in ("sequence_id", "time", "label"):
+    roles = [
+        role for role in ("sequence_id", "time", "label", "label_time") if getattr(data, role) is not None
+    ]
+    if data.label_from is not None:
+        roles.remove("label") if "label" in roles else None
+    for role in roles:
         column = getattr(data, role)
-        if column is None:
-            continue
         if column in seen:
             yield f"data.{role}: {column} is already data.{seen[column]}; one column has one role"
         seen.setdefault(column, role)
@@ -116,7 +141,9 @@ def _column_problems(config: Config) -> Iterator[str]:
             yield f"data.ignore: {column} is also data.{role}; it cannot be left out"
     for column in sorted(features & ignored):
         yield f"data.ignore: {column} is also in data.features; keep it in one of them"
-    for column in sorted((features | {config.label}) & set(RESERVED_FEATURES)):
+    for column in sorted(slices & (features | ignored | set(seen))):
+        yield f"data.slices: {column} has another role as well; a slice is kept only to slice by"
+    for column in sorted((features | slices | {config.label}) & set(RESERVED_FEATURES)):
         yield f"{column}: this name is taken by what ingest writes; rename the column"
 
 
@@ -128,14 +155,27 @@ def _split_problems(config: Config) -> Iterator[str]:
         yield f"split.by: {config.split_by} contradicts data.source, which names train and eval; use given"
     if config.split_by == "given" and (split.eval_fraction is not None or split.cutoff is not None):
         yield "split: eval_fraction and cutoff have no meaning where the split is given; leave them out"
-    if config.split_by == "time" and config.data.time is None:
+    if config.split_by == "time" and config.data.time is None and config.format != "ts":
         yield "split.by: time needs data.time, the column that orders the steps"
+    if config.split_by == "sequence" and config.one_series:
+        yield "split.by: one series cannot be split by sequence; use time or order, or give data.sequence_id"
     if split.cutoff is not None and config.split_by != "time":
         yield f"split.cutoff: has no meaning with split.by {config.split_by}; leave it out"
     if split.cutoff is not None and split.eval_fraction is not None:
         yield "split: give eval_fraction or cutoff, not both"
-    if config.format == "ts" and not given:
-        yield "data.source: a ts archive comes as two files; give {train: …, eval: …}"
+    yield from _gap_problems(config)
+
+
+def _gap_problems(config: Config) -> Iterator[str]:
+    split, windows = config.split, config.data.window is not None
+    if not split.gap:
+        return
+    if config.split_by not in ("time", "order"):
+        yield f"split.gap: has no meaning with split.by {config.split_by}; leave it out"
+    elif split.gap_us and config.split_by != "time":
+        yield f"split.gap: {split.gap} needs split.by time; give a number of steps"
+    elif split.gap_steps and not windows:
+        yield "split.gap: steps are left out between windows; for whole sequences give a duration such as 7d"
 
 
 def _gate_problems(config: Config) -> Iterator[str]:
@@ -146,7 +186,7 @@ def _gate_problems(config: Config) -> Iterator[str]:
             yield f"gate.thresholds, {metric}: expected min or max"
         if low is not None and high is not None and low > high:
             yield f"gate.thresholds, {metric}: min {low:g} is more than max {high:g}"
-        if metric not in known and not _per_class(metric):
+        if known and metric not in known and not _per_class(metric):
             yield f"gate.thresholds, {metric}: no such metric for {config.task}{nearest(metric, known)}"
         if threshold.slice is not None and threshold.slice not in config.gate.slices:
             yield f"gate.thresholds, {metric}: the slice {threshold.slice} is not in gate.slices"

@@ -185,7 +185,10 @@ def _validation(anomalies: lineage.Artifact, manifest: dict[str, Any]) -> dict[s
         "checks_run": ["schema-anomaly"],
         "findings": [finding.as_json() for finding in found],
         "splits": manifest["splits"],
-        "split": {key: manifest[key] for key in ("rule", "cutoff", "left_out")},
+        "split": {key: manifest[key] for key in ("rule", "cutoff", "gap", "unit", "left_out")},
+        "rows": manifest["rows"],
+        "features": {"kinds": manifest["features"], "inferred": manifest["inferred"]},
+        "time": manifest["time"],
     }
 
 

@@ -12,6 +12,7 @@ from pipeline import record
 
 _RATIOS = ("precision", "recall", "f1", "auc")
 _SHOWN_SLICES = 20
+_SHOWN_FEATURES = 8
 
 
 def headline(run: dict[str, Any]) -> str:
@@ -29,14 +30,36 @@ def headline(run: dict[str, Any]) -> str:
 
 
 def data_lines(validation: dict[str, Any] | None) -> Iterator[str]:
-    """Sequences and steps of each split, and what was left out."""
+    """Sequences and steps of each split, what was left out, features by kind, and skipped rows."""
     if not validation:
         return
+    unit = validation["split"]["unit"]
     for name, split in validation["splits"].items():
         times = f", {split['first_time']} to {split['last_time']}" if split["first_time"] is not None else ""
-        yield f"{name:<5} {split['sequences']:,} sequences, {split['steps']:,} steps{times}"
+        yield f"{name:<5} {split['sequences']:,} {unit}, {split['steps']:,} steps{times}"
     for why, count in validation["split"]["left_out"].items():
         yield f"left out: {count:,} ({why})"
+    features = validation["features"]
+    kinds = _kinds_in_words(features["kinds"])
+    yield f"features: {kinds}{' (inferred; data.features overrides)' if features['inferred'] else ''}"
+    rows = validation["rows"]
+    if rows["skipped"]:
+        yield f"skipped: {rows['skipped']:,} of {rows['read']:,} rows, such as"
+        yield from (f"  {place}" for place in rows["examples"][:3])
+
+
+def _kinds_in_words(kinds: dict[str, str]) -> str:
+    """Features by kind, such as `float f0 … f4 (5), category site`."""
+    by_kind: dict[str, list[str]] = {}
+    for name, kind in kinds.items():
+        by_kind.setdefault(kind, []).append(name)
+    shown = {
+        kind: ", ".join(names)
+        if len(names) <= _SHOWN_FEATURES
+        else f"{names[0]} … {names[-1]} ({len(names)})"
+        for kind, names in by_kind.items()
+    }
+    return "; ".join(f"{kind} {names}" for kind, names in shown.items())
 
 
 def training_line(run: dict[str, Any]) -> str | None:

@@ -318,11 +318,11 @@ def test_a_bad_cell_refuses_the_data_and_leaves_nothing_half_written(tmp_path):
     home = make_home(tmp_path)
     path = home.path / "data" / "demo.csv"
     lines = path.read_text().splitlines(keepends=True)
-    lines[7] = lines[7].replace(lines[7].split(",")[2], "n/a", 1)
+    lines[7] = lines[7].replace(lines[7].split(",")[2], "a lot", 1)
     path.write_text("".join(lines))
     done = home.sluice("check", "pipeline/configs/demo.yaml")
     assert done.returncode == 3, done.stdout
-    assert "line 8, column f0: expected a number, got 'n/a'" in done.stdout
+    assert "line 8, column f0: expected a number, got 'a lot'" in done.stdout
     assert "Traceback" not in done.stdout + done.stderr
     assert not list((home.path / "runs" / "demo" / "artifacts").glob("Ingest/examples/*/*"))
 

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 
 from tensorflow_metadata.proto.v0 import anomalies_pb2
 
-SEQUENCE_ID = "sequence_id"
+IDS = ("sequence_id", "series_id")
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def schema_anomalies(anomalies: Mapping[str, anomalies_pb2.Anomalies]) -> list[F
 
 def _new_ids_only(feature: str, info: anomalies_pb2.AnomalyInfo) -> bool:
     kinds = {reason.type for reason in info.reason}
-    return feature == SEQUENCE_ID and kinds == {anomalies_pb2.AnomalyInfo.ENUM_TYPE_UNEXPECTED_STRING_VALUES}
+    return feature in IDS and kinds == {anomalies_pb2.AnomalyInfo.ENUM_TYPE_UNEXPECTED_STRING_VALUES}
 
 
 def errors(findings: Iterable[Finding]) -> list[Finding]:

@@ -1,39 +1,99 @@
 """Collects what is wrong with a source: the first problems in words, the rest as a count."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.errors import DataRefused
-
 SHOWN = 20
+_FILE_SHIFT = 40  # a position is the number of the file, then 40 bits for the row in it
+
+Rows = npt.NDArray[np.int64]
 
 
-class Problems:
-    """What could not be read; raised once, with everything that was found."""
+def positions(file: int, rows: Rows) -> Rows:
+    """Positions of rows of a file among all rows of the source: in the order of files, then of rows."""
+    return rows + (np.int64(file) << _FILE_SHIFT)
 
-    def __init__(self) -> None:
-        self._shown: list[str] = []
-        self._total = 0
-        self._covered = 0  # places that a problem in words stands for, beside its first
 
-    def add(self, at: npt.NDArray[np.bool_], describe: Callable[[int], str]) -> None:
-        """Adds a problem for every position where a mask is true; only the shown ones are described."""
-        positions = np.flatnonzero(at)
-        self._shown += [describe(int(position)) for position in positions[: max(0, SHOWN - len(self._shown))]]
-        self._total += len(positions)
+def file_of(position: Any) -> Any:
+    """The number of the file a position lies in, for one or an array of them."""
+    return position >> _FILE_SHIFT
 
-    def note(self, problem: str, places: int) -> None:
-        """Adds one problem that covers many places."""
-        self._shown.append(problem)
-        self._total += places
-        self._covered += places - 1
 
-    def refuse(self, summary: str) -> None:
-        """Raises DataRefused if there is any problem; `{}` in the summary becomes their number."""
-        if not self._total:
-            return
-        more = self._total - self._covered - len(self._shown)
-        problems = [*self._shown, f"… and {more:,} more"] if more else self._shown
-        raise DataRefused(summary.format(f"{self._total:,}"), problems)
+def row_of(position: Any) -> Any:
+    """The row within its file, from 0, for one or an array of positions."""
+    return position & ((1 << _FILE_SHIFT) - 1)
+
+
+@dataclass
+class Report:
+    """What a part of the source came to.
+
+    Attributes:
+      rows: rows read.
+      left_out: rows with a problem; they are left out where bad rows are skipped.
+      problems: number of problems of rows.
+      shown: the first of them by position: (position, text).
+      fatal: what cannot be skipped, in words.
+      fatal_count: number of such problems, where `fatal` names only the first.
+    """
+
+    rows: int = 0
+    left_out: int = 0
+    problems: int = 0
+    shown: list[tuple[int, str]] = field(default_factory=list)
+    fatal: list[str] = field(default_factory=list)
+    fatal_count: int = 0
+
+    def note_fatal(self, text: str) -> None:
+        """Adds one problem that no skipping of rows mends."""
+        self.fatal_count += 1
+        self.fatal = sorted([*self.fatal, text])[:SHOWN]
+
+    def add(
+        self, at: npt.NDArray[np.bool_], where: Rows, describe: Callable[[int], str], *, fatal: bool = False
+    ) -> None:
+        """Adds a problem for every place where a mask is true; only the first ones are described.
+
+        Args:
+          at: [N], true where something is wrong.
+          where: [N] positions.
+          describe: from a place to the problem in words.
+          fatal: whether skipping the row would not mend it.
+        """
+        places = np.flatnonzero(at)
+        if fatal:
+            self.fatal_count += len(places)
+        else:
+            self.problems += len(places)
+        first = places[np.argsort(where[places], kind="stable")[:SHOWN]]
+        self.shown += [(int(where[place]), describe(int(place))) for place in first]
+        self.shown = sorted(self.shown)[:SHOWN]
+
+    def as_json(self) -> dict[str, Any]:
+        """The report as a JSON object."""
+        return dict(vars(self))
+
+
+def merge(reports: Iterable[Mapping[str, Any]]) -> Report:
+    """The reports of all parts as one; the same in whatever order they come."""
+    merged = Report()
+    for report in reports:
+        merged.rows += report["rows"]
+        merged.left_out += report["left_out"]
+        merged.problems += report["problems"]
+        merged.fatal_count += report["fatal_count"]
+        merged.shown += [(position, text) for position, text in report["shown"]]
+        merged.fatal += report["fatal"]
+    merged.shown = sorted(merged.shown)[:SHOWN]
+    merged.fatal = sorted(set(merged.fatal))[:SHOWN]
+    return merged
+
+
+def with_more(problems: list[str], total: int) -> list[str]:
+    """The problems shown, and how many more there are."""
+    more = total - len(problems)
+    return [*problems, f"… and {more:,} more"] if more > 0 else problems

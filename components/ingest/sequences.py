@@ -1,108 +1,194 @@
-"""Sequences in columns: what every reader makes and every later step takes."""
+"""Groups steps into sequences, and cuts windows from them."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from components.ingest.problems import Problems
-from pipeline.errors import DataRefused
+from components.ingest.layout import Layout
+from components.ingest.piece import whole_column
+from components.ingest.problems import Report, file_of
+from components.ingest.steps import ID, LABEL, POSITION, TIME
+
+Places = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Sequences:
-    """N sequences, in the order of their first row.
+    """Sequences, or series to cut windows from, step after step.
 
     Attributes:
-      ids: [N] string, unique.
-      labels: [N] string.
-      features: name to [N] list<float32>, the steps of each sequence in order; NaN where missing.
-      time: [N] list<timestamp> (UTC where the source names a zone), list<int64> or list<float64>,
-        or None where steps have no time.
+      steps: the steps, by sequence (in the order of the ids), then by time, then by position.
+      starts: [sequences + 1] the place of each sequence's first step; last, the number of steps.
     """
 
-    ids: pa.Array
-    labels: pa.Array
-    features: Mapping[str, pa.Array]
-    time: pa.Array | None = None
+    steps: pa.Table
+    starts: Places
 
     def __len__(self) -> int:
-        return len(self.ids)
+        return len(self.starts) - 1
 
     @property
-    def lengths(self) -> npt.NDArray[np.int64]:
-        """Steps in each sequence, [N]; the longest feature where they differ."""
-        if not self.features:
-            return np.zeros(len(self), np.int64)
-        lengths = np.stack([pc.list_value_length(steps).to_numpy() for steps in self.features.values()])
-        return np.asarray(lengths.max(axis=0), np.int64)
+    def lengths(self) -> Places:
+        """Steps of each sequence, [sequences]."""
+        return np.diff(self.starts)
 
-    @property
-    def time_kind(self) -> pa.DataType | None:
-        """Type of one moment; None where steps have no time."""
-        return None if self.time is None else self.time.type.value_type
+    def array(self, name: str) -> npt.NDArray[np.generic]:
+        """A column of the steps as NumPy array, [steps]."""
+        return np.asarray(self.steps.column(name).to_numpy())
 
-    @property
-    def first_time(self) -> npt.NDArray[np.generic] | None:
-        """Time of each sequence's first step, [N]."""
-        return None if self.time is None else pc.list_element(self.time, 0).to_numpy()
-
-    @property
-    def last_time(self) -> npt.NDArray[np.generic] | None:
-        """Time of each sequence's last step, [N]."""
-        if self.time is None:
-            return None
-        return np.asarray(self.time.values.to_numpy()[self.time.offsets.to_numpy()[1:] - 1])
-
-    def take(self, positions: npt.NDArray[np.int64]) -> "Sequences":
-        """The sequences at some positions, in that order."""
-        chosen = pa.array(positions)
-        return replace(
-            self,
-            ids=self.ids.take(chosen),
-            labels=self.labels.take(chosen),
-            features={name: steps.take(chosen) for name, steps in self.features.items()},
-            time=None if self.time is None else self.time.take(chosen),
-        )
+    def integers(self, name: str) -> Places:
+        """A column of whole numbers, [steps] int64."""
+        return np.asarray(self.array(name), np.int64)
 
 
-def concatenate(parts: list[Sequences]) -> Sequences:
-    """Sequences of several files as one.
+def group(parts: Sequence[pa.Table], layout: Layout, report: Report) -> Sequences:
+    """Puts the steps of a shard in order, whatever the order in which the parts come.
 
-    Raises:
-      DataRefused: the parts have different features or kinds of time, or an id occurs twice.
+    Two steps of one sequence at one time are a problem: nothing orders them. The first by file and
+    row is kept where bad rows are skipped. So is a label that differs within a sequence, unless
+    windows are cut, and an id in both parts of a given split.
     """
-    first = parts[0]
-    for part in parts[1:]:
-        if set(part.features) != set(first.features):
-            raise DataRefused(
-                "the files have different features",
-                [f"expected {', '.join(first.features)}, got {', '.join(part.features)}"],
-            )
-        if part.time_kind != first.time_kind:
-            raise DataRefused(
-                "the files have different kinds of time",
-                [f"expected {first.time_kind}, got {part.time_kind}"],
-            )
-    ids = pa.concat_arrays([part.ids for part in parts])
-    refuse_repeated_ids(ids)
-    return Sequences(
-        ids=ids,
-        labels=pa.concat_arrays([part.labels for part in parts]),
-        features={name: pa.concat_arrays([part.features[name] for part in parts]) for name in first.features},
-        time=None if first.time is None else pa.concat_arrays([part.time for part in parts]),
+    steps = pa.concat_tables(parts).combine_chunks()
+    ids = whole_column(steps.column(ID)).dictionary_encode()
+    by_name = pc.sort_indices(ids.dictionary).to_numpy()
+    rank = np.empty(len(by_name), np.int64)
+    rank[by_name] = np.arange(len(by_name))
+    codes = rank[ids.indices.to_numpy()]
+    keys = [steps.column(POSITION).to_numpy(), codes]
+    if layout.time is not None:
+        keys.insert(1, steps.column(TIME).to_numpy())
+    order = np.lexsort(keys)
+    if not np.array_equal(order, np.arange(len(order))):
+        steps = steps.take(pa.array(order))
+    codes = codes[order]
+    if layout.time is not None and len(codes):
+        steps, codes = _without_repeated_times(steps, codes, report)
+    starts = np.append(np.flatnonzero(np.diff(codes, prepend=-1)), len(codes)).astype(np.int64)
+    sequences = Sequences(steps, starts)
+    if layout.data.window is None and LABEL in steps.column_names:
+        _refuse_several_labels(sequences, layout, report)
+    if layout.files[0].split is not None:
+        _refuse_in_both(sequences, layout, report)
+    return sequences
+
+
+def _without_repeated_times(steps: pa.Table, codes: Places, report: Report) -> tuple[pa.Table, Places]:
+    times = steps.column(TIME).to_numpy()
+    again = np.zeros(len(codes), bool)
+    again[1:] = (codes[1:] == codes[:-1]) & (times[1:] == times[:-1])
+    if not again.any():
+        return steps, codes
+    ids = steps.column(ID)
+    report.add(
+        again,
+        steps.column(POSITION).to_numpy(),
+        lambda place: (
+            f"the sequence {ids[place].as_py()!r} already has a step at this time; nothing orders the two"
+        ),
+    )
+    report.left_out += int(again.sum())
+    return steps.filter(pa.array(~again)), codes[~again]
+
+
+def _refuse_several_labels(sequences: Sequences, layout: Layout, report: Report) -> None:
+    labels = sequences.steps.column(LABEL)
+    firsts = labels.take(pa.array(np.repeat(sequences.starts[:-1], sequences.lengths)))
+    differs = pc.not_equal(labels, firsts).to_numpy()
+    report.add(
+        differs,
+        sequences.integers(POSITION),
+        lambda place: (
+            f"column {layout.config.label}: a sequence has one label; "
+            f"expected {firsts[place].as_py()!r} as in its first step, got {labels[place].as_py()!r}"
+        ),
+        fatal=True,
     )
 
 
-def refuse_repeated_ids(ids: pa.Array) -> None:
-    """Raises DataRefused where an id stands for two sequences."""
-    counted = pc.value_counts(ids)
-    problems = Problems()
-    problems.add(
-        pc.greater(counted.field("counts"), 1).to_numpy(zero_copy_only=False),
-        lambda i: f"{counted.field('values')[i].as_py()!r}: {counted.field('counts')[i]} times",
-    )
-    problems.refuse("sequence ids occur more than once: {} (in ts files they are made of the file's name)")
+def _refuse_in_both(sequences: Sequences, layout: Layout, report: Report) -> None:
+    evaluated = is_eval(sequences.integers(POSITION), layout)
+    if not len(sequences):
+        return
+    share = np.add.reduceat(evaluated.astype(np.int64), sequences.starts[:-1])
+    ids = sequences.steps.column(ID)
+    for place in np.flatnonzero((share > 0) & (share < sequences.lengths)):
+        report.note_fatal(f"sequence {ids[int(sequences.starts[place])].as_py()!r} is in both splits")
+
+
+def is_eval(positions: Places, layout: Layout) -> npt.NDArray[np.bool_]:
+    """Whether steps are from a file of the evaluation split, where the split is given."""
+    by_file = np.array([file.split == "eval" for file in layout.files])
+    inside: npt.NDArray[np.bool_] = by_file[file_of(positions)]
+    return inside
+
+
+@dataclass(frozen=True)
+class Examples:
+    """What becomes one tf.Example each: whole sequences, or windows of series.
+
+    Attributes:
+      sequence: [N] the sequence it is of.
+      start: [N] place of its first step among all steps.
+      length: [N] its steps.
+      label: [N] place of the step its label is of, the last step that it needs.
+    """
+
+    sequence: Places
+    start: Places
+    length: Places
+    label: Places
+
+    def __len__(self) -> int:
+        return len(self.start)
+
+    def take(self, chosen: npt.NDArray[np.bool_] | slice) -> "Examples":
+        """Some of them."""
+        return Examples(self.sequence[chosen], self.start[chosen], self.length[chosen], self.label[chosen])
+
+
+def whole(sequences: Sequences) -> Examples:
+    """Every sequence as one example."""
+    starts, lengths = sequences.starts[:-1], sequences.lengths
+    return Examples(np.arange(len(sequences)), starts, lengths, starts + lengths - 1)
+
+
+def windows(sequences: Sequences, length: int, stride: int, horizon: int) -> Examples:
+    """Every window of every series.
+
+    Windows begin at steps 0, `stride`, 2 · `stride`, … of a series; the label of one that begins at
+    step s is that of step s + `length` - 1 + `horizon`, which must exist.
+
+    Args:
+      sequences: the series.
+      length: steps in a window.
+      stride: steps from one window to the next.
+      horizon: steps from the window's last step to that of its label.
+    """
+    reach = length + horizon
+    count = np.maximum(0, (sequences.lengths - reach) // stride + 1)
+    series = np.repeat(np.arange(len(sequences)), count)
+    first = np.repeat(np.cumsum(count) - count, count)
+    start = sequences.starts[series] + (np.arange(len(series)) - first) * stride
+    return Examples(series, start, np.full(len(series), length), start + reach - 1)
+
+
+def remaining_steps(sequences: Sequences, places: Places) -> npt.NDArray[np.float64]:
+    """How many steps of its series follow a step."""
+    series = np.searchsorted(sequences.starts, places, side="right") - 1
+    following: npt.NDArray[np.float64] = (sequences.starts[series + 1] - 1 - places).astype(np.float64)
+    return following
+
+
+def chunks(examples: Examples, steps_at_once: int) -> Iterator[Examples]:
+    """The examples in runs of about so many steps each, at least one example."""
+    ends = np.cumsum(examples.length)
+    begin = 0
+    while begin < len(examples):
+        before = ends[begin - 1] if begin else 0
+        end = max(begin + 1, int(np.searchsorted(ends, before + steps_at_once, side="right")))
+        yield examples.take(slice(begin, end))
+        begin = end

@@ -76,7 +76,10 @@ class ServedModel(tf.Module):
                 "serving_default": serving_default,
                 "sequences": sequences.get_concrete_function(
                     lengths=tf.TensorSpec([None], tf.int64, name="lengths"),
-                    **{name: tf.TensorSpec([None, None], tf.float32, name=name) for name in arguments},
+                    **{
+                        argument: tf.TensorSpec([None, None], self._spec[name].dtype, name=argument)
+                        for argument, name in arguments.items()
+                    },
                 ),
                 "transform_features": transform_features,
             },

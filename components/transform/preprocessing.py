@@ -6,9 +6,12 @@ from typing import Any, TypedDict
 import tensorflow as tf
 import tensorflow_transform as tft
 
+from pipeline.config import RESERVED_FEATURES
+from pipeline.errors import DataRefused
+
 LENGTH_BUCKETS = 4
 SEQUENCE_LENGTH = "sequence_length"  # raw: steps; transformed: the name of the length bucket
-_ROUNDING = 5e-7  # a few times the precision of float32: a smaller relative deviation is none
+_ROUNDING = 5e-7  # a few times the precision of float32: a smaller relative deviation of floats is none
 VOCABULARY = "label"  # asset with the classes of the training split
 
 
@@ -17,12 +20,14 @@ class Settings(TypedDict):
 
     Attributes:
       label: name of the label feature.
+      slices: features kept only to slice by.
       max_length: steps kept of a longer sequence; None keeps all.
       truncate: `last` or `first`, the steps that are kept.
       code: digest of the code, so that changed code is not served from the cache.
     """
 
     label: str
+    slices: list[str]
     max_length: int | None
     truncate: str
     code: str
@@ -32,14 +37,18 @@ def preprocessing_fn(inputs: dict[str, Any], custom_config: Settings) -> dict[st
     """Transforms a batch of raw sequences.
 
     Args:
-      inputs: per float feature the steps, sparse [batch, steps]; NaN is a missing value. The label
-        as text. Everything else is left out.
+      inputs: per feature the steps, float or integer, sparse [batch, steps]; NaN is a missing value.
+        The label as text. What ingest writes beside them is left out.
       custom_config: see `Settings`.
 
     Returns:
       Per feature the z-scores, sparse [batch, steps], 0 for a missing value; the label as it came,
       [batch]; `sequence_length`, the name of the length bucket, [batch].
+
+    Raises:
+      DataRefused: there are features of text, which no model reads yet.
     """
+    _refuse_text(inputs, {custom_config["label"], *custom_config["slices"]})
     names = feature_names(inputs, custom_config["label"])
     steps = {name: tf.RaggedTensor.from_sparse(inputs[name]) for name in names}
     outputs: dict[str, Any] = {
@@ -48,7 +57,9 @@ def preprocessing_fn(inputs: dict[str, Any], custom_config: Settings) -> dict[st
     }
     tft.vocabulary(outputs[custom_config["label"]], vocab_filename=VOCABULARY)
     kept = {name: _cut(steps[name], custom_config["max_length"], custom_config["truncate"]) for name in names}
-    mean, deviation = _mean_and_deviation([kept[name] for name in names])
+    kept = {name: one.with_values(tf.cast(one.values, tf.float64)) for name, one in kept.items()}
+    rounding = [_ROUNDING if inputs[name].dtype == tf.float32 else 0.0 for name in names]
+    mean, deviation = _mean_and_deviation([kept[name] for name in names], rounding)
     for place, name in enumerate(names):
         outputs[name] = (
             kept[name].with_values(_z_score(kept[name].values, mean[place], deviation[place])).to_sparse()
@@ -57,8 +68,22 @@ def preprocessing_fn(inputs: dict[str, Any], custom_config: Settings) -> dict[st
 
 
 def feature_names(inputs: dict[str, Any], label: str) -> list[str]:
-    """The features a model sees: the float inputs but the label, in alphabetical order."""
-    return sorted(name for name, value in inputs.items() if value.dtype == tf.float32 and name != label)
+    """The features a model sees: numbers but the label and what ingest adds, in alphabetical order."""
+    numbers = (tf.float32, tf.int64)
+    return sorted(
+        name
+        for name, value in inputs.items()
+        if value.dtype in numbers and name != label and name not in RESERVED_FEATURES
+    )
+
+
+def _refuse_text(inputs: dict[str, Any], known: set[str]) -> None:
+    texts = [name for name, value in inputs.items() if value.dtype == tf.string]
+    if unread := sorted(set(texts) - known - set(RESERVED_FEATURES)):
+        raise DataRefused(
+            "features that no model can read yet",
+            [f"{name}: expected numbers, got text; put it in data.ignore" for name in unread],
+        )
 
 
 def lengths(steps: dict[str, tf.RaggedTensor]) -> tf.Tensor:
@@ -90,7 +115,7 @@ def _cut(steps: tf.RaggedTensor, max_length: int | None, truncate: str) -> tf.Ra
     return steps[:, -max_length:] if truncate == "last" else steps[:, :max_length]
 
 
-def _mean_and_deviation(steps: list[tf.RaggedTensor]) -> tuple[tf.Tensor, tf.Tensor]:
+def _mean_and_deviation(steps: list[tf.RaggedTensor], rounding: list[float]) -> tuple[tf.Tensor, tf.Tensor]:
     """Mean and standard deviation of each feature over all steps of the training split, [features].
 
     All features go through one analyzer, for each one more costs a second. NaN is left out of it,
@@ -105,17 +130,17 @@ def _mean_and_deviation(steps: list[tf.RaggedTensor]) -> tuple[tf.Tensor, tf.Ten
         sparse = tf.SparseTensor(sparse.indices, sparse.values, shape)
         columns.append(tf.reshape(tf.sparse.to_dense(sparse, default_value=math.nan), [-1]))
     table = tf.ensure_shape(tf.stack(columns, axis=1), [None, len(steps)])
-    table = tf.cast(tf.where(tf.math.is_finite(table), table, math.nan), tf.float64)
+    table = tf.where(tf.math.is_finite(table), table, tf.constant(math.nan, tf.float64))
     mean = tft.mean(table, reduce_instance_dims=False)
     deviation = tf.sqrt(tft.var(table, reduce_instance_dims=False))
-    constant = deviation <= _ROUNDING * tf.abs(mean)
+    constant = deviation <= tf.constant(rounding, tf.float64) * tf.abs(mean)
     return mean, tf.where(constant, tf.zeros_like(deviation), deviation)
 
 
 def _z_score(values: tf.Tensor, mean: tf.Tensor, deviation: tf.Tensor) -> tf.Tensor:
     """(x - mean) / standard deviation; 0 where x is missing, or constant in the training split."""
-    scaled = tf.math.divide_no_nan(tf.cast(values, tf.float64) - mean, deviation)
-    return tf.where(tf.math.is_finite(values), tf.cast(scaled, tf.float32), tf.zeros_like(values))
+    scaled = tf.math.divide_no_nan(values - mean, deviation)
+    return tf.cast(tf.where(tf.math.is_finite(values), scaled, tf.zeros_like(values)), tf.float32)
 
 
 def _one_value(label: tf.SparseTensor) -> tf.Tensor:

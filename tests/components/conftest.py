@@ -15,6 +15,7 @@ from tensorflow_transform.tf_metadata import metadata_io
 from components.transform.preprocessing import preprocessing_fn
 
 LABEL, MAX_LENGTH = "kind", 6
+WHOLE = "b"  # an integer feature, of numbers that float32 would round
 ODD = "2nd (°C)"  # a constant feature, with a name that no TensorFlow argument may have
 
 
@@ -30,7 +31,10 @@ class Transformed:
 
 def raw_example(sequence: dict[str, list[float]], label: str | None = None) -> bytes:
     features = {
-        name: tf.train.Feature(float_list=tf.train.FloatList(value=steps)) for name, steps in sequence.items()
+        name: tf.train.Feature(int64_list=tf.train.Int64List(value=map(int, steps)))
+        if name == WHOLE
+        else tf.train.Feature(float_list=tf.train.FloatList(value=steps))
+        for name, steps in sequence.items()
     }
     if label is not None:
         features[LABEL] = tf.train.Feature(bytes_list=tf.train.BytesList(value=[label.encode()]))
@@ -42,8 +46,8 @@ def some_sequences() -> tuple[list[dict[str, list[float]]], list[str]]:
     sequences = []
     for length in [1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12] * 3:
         a = random.normal(50, 20, length).round(3).tolist()
-        b = random.normal(-3, 0.1, length).round(3).tolist()
-        sequences.append({"a": a, "b": b, ODD: [0.1] * length})
+        whole = (2**40 + random.integers(0, 9, length)).tolist()
+        sequences.append({"a": a, WHOLE: whole, ODD: [0.1] * length})
     sequences[4]["a"][2] = float("nan")
     labels = [["z", "10", "2"][i % 3] for i in range(len(sequences))]
     return sequences, labels
@@ -53,15 +57,23 @@ def some_sequences() -> tuple[list[dict[str, list[float]]], list[str]]:
 def transformed(tmp_path_factory: pytest.TempPathFactory) -> Transformed:
     sequences, labels = some_sequences()
     folder = tmp_path_factory.mktemp("transform")
-    spec = {name: tf.io.VarLenFeature(tf.float32) for name in sequences[0]}
+    spec = {name: tf.io.VarLenFeature(tf.int64 if name == WHOLE else tf.float32) for name in sequences[0]}
     spec |= {LABEL: tf.io.VarLenFeature(tf.string), "sequence_id": tf.io.VarLenFeature(tf.string)}
+    spec |= {"step_time": tf.io.VarLenFeature(tf.int64), "site": tf.io.VarLenFeature(tf.string)}
+    beside = {"step_time": [1], "site": [b"here"]}
     rows = [
-        {**sequence, LABEL: [label.encode()], "sequence_id": [str(i).encode()]}
+        {**sequence, **beside, LABEL: [label.encode()], "sequence_id": [str(i).encode()]}
         for i, (sequence, label) in enumerate(zip(sequences, labels, strict=True))
     ]
     function = partial(
         preprocessing_fn,
-        custom_config={"label": LABEL, "max_length": MAX_LENGTH, "truncate": "last", "code": ""},
+        custom_config={
+            "label": LABEL,
+            "slices": ["site"],
+            "max_length": MAX_LENGTH,
+            "truncate": "last",
+            "code": "",
+        },
     )
     with beam.Pipeline(runner=FnApiRunner()) as pipeline, tft_beam.Context(temp_dir=str(folder / "tmp")):
         raw = pipeline | beam.Create(rows), tft.DatasetMetadata.from_feature_spec(spec)

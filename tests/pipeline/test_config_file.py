@@ -8,7 +8,7 @@ import jsonschema
 import pytest
 import yaml
 
-from pipeline.config import Config, GivenSource
+from pipeline.config import Config, GivenSource, duration_us
 from pipeline.config_checks import NOT_YET
 from pipeline.config_file import load
 from pipeline.config_schema import json_schema
@@ -125,16 +125,30 @@ def test_contradictions_are_named(load_text, extra, expected):
 @pytest.mark.parametrize(
     ("data", "expected"),
     [
-        ("{source: rows.csv, label: kind}", "data.sequence_id: required for csv"),
         ("{source: rows.csv, sequence_id: id}", "data.label: required for multiclass"),
         ("{source: rows.csv, sequence_id: id, label: id}", "data.label: id is already data.sequence_id"),
         ("{source: rows.csv, sequence_id: id, label: kind, ignore: [id]}", "it cannot be left out"),
         ("{source: rows.csv, sequence_id: id, label: sequence_length}", "this name is taken"),
         ("{source: rows.txt, sequence_id: id, label: kind}", "data.format: cannot tell it"),
-        ("{source: rows.ts}", "a ts archive comes as two files"),
         ("{source: {train: rows.ts, eval: rows.ts}, ignore: [dim_0]}", "data.ignore: a ts file has no named"),
-        ("{source: {train: rows.ts, eval: rows.ts}, label: dim_0}", "dim_0 is the name of a dimension"),
-        ("{source: rows.parquet}", "data.format: parquet, told by the file name, is not available yet"),
+        (
+            "{source: {train: rows.ts, eval: rows.ts}, label: dim_0}",
+            "dim_0 is the name of a column of a ts file",
+        ),
+        (
+            "{source: rows.parquet, label: kind, delimiter: tab}",
+            "data.delimiter: only csv has it, not parquet",
+        ),
+        ("{source: rows.csv, label: kind, payload: example}", "data.payload: only tfrecord has it, not csv"),
+        (
+            "{source: rows.csv, label: kind, delimiter: tabs}",
+            "expected one ASCII character, tab or whitespace",
+        ),
+        ("{source: rows.csv, label: kind, slices: [kind]}", "data.slices: kind has another role as well"),
+        ("{source: rows.csv, label: kind, label_time: known}", "data.label_time: needs data.time"),
+        ("{source: rows.csv, label: kind, label_from: remaining_steps}", "it needs regression and a window"),
+        ("{source: rows.txt, format: text}", "text has no label to learn; multiclass needs another format"),
+        ("{source: rows.txt, format: text, time: t}", "data.time: a text file has no named columns"),
         ("{source: [rows.csv, rows.ts], sequence_id: id, label: kind}", "names of different formats"),
         ("{source: ., format: csv, sequence_id: id, label: kind}", "is a folder; give its files"),
         ("{source: [], sequence_id: id, label: kind}", "data.source: expected at least one"),
@@ -149,11 +163,6 @@ def test_wrong_columns_are_named(load_text, write, data, expected):
 
 
 _A_VALUE = {
-    "data.payload": "example",
-    "data.label_time": "when",
-    "data.slices": "[site]",
-    "data.window": "{length: 3}",
-    "split.gap": "3",
     "audit.severity": "{too-long: error}",
     "gate.small_slices": "warn",
     "gate.confidence": "0.9",
@@ -169,9 +178,58 @@ def test_a_key_that_does_nothing_yet_is_refused(load_text, key):
     assert "not available yet" in problems
 
 
-def test_a_feature_kind_that_does_nothing_yet_is_refused(load_text):
-    problems = problems_of(lambda: load_text(VALID, "data.features={a: text}"))
-    assert problems == ["data.features.a: text is not available yet; put it in data.ignore"]
+@pytest.mark.parametrize(
+    ("override", "expected"),
+    [
+        ("task=generation", "data.label: generation learns the next step and has no label"),
+        ("data.window={length: 3, horizon: 2}", None),
+        ("split={by: time, gap: 7d}", "split.by: time needs data.time"),
+        ("split={by: time, gap: 3}", "split.gap: steps are left out between windows"),
+        ("split={by: order, gap: 1.5h}", "split.gap: 1.5h needs split.by time"),
+        ("split={by: sequence, gap: 3}", "split.gap: has no meaning with split.by sequence"),
+        ("split={by: time, gap: -3}", "split.gap: expected at least 0, got -3"),
+        (
+            "split={by: time, gap: 7 fortnights}",
+            "split.gap: expected a duration: a number and one of us, ms, s",
+        ),
+    ],
+)
+def test_windows_and_gaps_are_checked_against_the_rest(load_text, override, expected):
+    if expected is None:
+        load_text(VALID, override)
+    else:
+        assert expected in "\n".join(problems_of(lambda: load_text(VALID, override)))
+
+
+@pytest.mark.parametrize(
+    ("data", "by"),
+    [
+        ("{source: rows.csv, sequence_id: id, label: k}", "sequence"),
+        ("{source: rows.csv, label: k}", "sequence"),
+        ("{source: rows.csv, label: k, time: t, window: {length: 3}}", "time"),
+        ("{source: rows.csv, label: k, window: {length: 3}}", "order"),
+        ("{source: rows.csv, sequence_id: id, label: k, time: t, window: {length: 3}}", "sequence"),
+        ("{source: rows.ts, window: {length: 3}}", "sequence"),
+    ],
+)
+def test_the_split_follows_from_what_the_rows_are(load_text, write, data, by):
+    write("rows.csv", "x")
+    write("rows.ts", "x")
+    assert load_text(f"name: n\ntask: multiclass\ndata: {data}\n").split_by == by
+
+
+def test_one_series_cannot_be_split_by_sequence(load_text):
+    data = "{source: rows.csv, label: k, window: {length: 3}}"
+    text = f"name: n\ntask: multiclass\ndata: {data}\nsplit: {{by: sequence}}\n"
+    assert "one series cannot be split by sequence" in "\n".join(problems_of(lambda: load_text(text)))
+
+
+@pytest.mark.parametrize(
+    ("text", "microseconds"),
+    [("7d", 7 * 86400 * 10**6), ("90 s", 90 * 10**6), ("1.5h", 5400 * 10**6), ("3us", 3)],
+)
+def test_durations_are_said_as_people_say_them(text, microseconds):
+    assert duration_us(text) == microseconds
 
 
 @pytest.mark.parametrize(
@@ -244,7 +302,7 @@ def test_the_json_schema_takes_what_the_reader_takes():
     examples = [path.read_text() for path in (ROOT / "pipeline" / "configs").glob("*.yaml")]
     for text in (VALID, readme, *examples):
         jsonschema.validate(yaml.safe_load(text), schema)
-    for wrong in ("task: binary", "nonsense: 1", "training: {epochs: many}", "data: {source: []}"):
+    for wrong in ("task: clustering", "nonsense: 1", "training: {epochs: many}", "data: {source: []}"):
         with pytest.raises(jsonschema.ValidationError):
             jsonschema.validate({**yaml.safe_load(VALID), **yaml.safe_load(wrong)}, schema)
 

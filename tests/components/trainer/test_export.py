@@ -12,7 +12,7 @@ from components.trainer.model import build
 from components.trainer.training import _class_order, read_classes, without_dropout
 from pipeline.config import Model
 from pipeline.errors import DataRefused
-from tests.components.conftest import LABEL, ODD, raw_example
+from tests.components.conftest import LABEL, ODD, WHOLE, raw_example
 
 CONFIG = Model(units=(6,), bidirectional=True, dropout=0.4, recurrent_dropout=0.1)
 
@@ -48,7 +48,10 @@ def ask_tensors(served, rows: list[dict[str, list[float]]], fill: float) -> np.n
     lengths = [len(row["a"]) for row in rows]
     tensors = {}
     for name in ("a", "b", ODD):
-        padded = np.full((len(rows), max(lengths) + 2), fill, np.float32)
+        whole = name == WHOLE
+        padded = np.full(
+            (len(rows), max(lengths) + 2), 7 if whole else fill, np.int64 if whole else np.float32
+        )
         for place, row in enumerate(rows):
             padded[place, : lengths[place]] = row[name]
         tensors[argument_name(name)] = tf.constant(padded)
@@ -84,7 +87,8 @@ def test_an_empty_batch_gives_an_empty_answer(served):
 
 
 def test_lengths_beyond_the_tensors_are_an_error_and_the_next_request_works(served):
-    one = {argument_name(name): tf.ones([1, 2]) for name in ("a", "b", ODD)}
+    kinds = {"a": tf.float32, WHOLE: tf.int64, ODD: tf.float32}
+    one = {argument_name(name): tf.ones([1, 2], kind) for name, kind in kinds.items()}
     ask_served = served.signatures["sequences"]
     for length in (3, -1):
         with pytest.raises(tf.errors.InvalidArgumentError, match="expected 0 to the steps"):

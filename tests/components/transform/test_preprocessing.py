@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from components.transform.preprocessing import feature_names, pad
+from components.transform.preprocessing import feature_names, pad, preprocessing_fn
+from pipeline.errors import DataRefused
 from tests.components.conftest import LABEL, MAX_LENGTH, ODD, raw_example
 
 
@@ -16,7 +17,7 @@ def apply(transformed, sequences: list[dict[str, list[float]]]) -> dict[str, obj
 
 
 def kept(transformed, name: str) -> list[np.ndarray]:
-    return [np.float32(one[name][-MAX_LENGTH:]) for one in transformed.sequences]
+    return [np.float64(one[name][-MAX_LENGTH:]) for one in transformed.sequences]
 
 
 def test_z_scores_use_mean_and_deviation_of_all_training_steps(transformed):
@@ -29,6 +30,20 @@ def test_z_scores_use_mean_and_deviation_of_all_training_steps(transformed):
         rows = tf.RaggedTensor.from_sparse(found[name]).to_list()
         assert [len(row) for row in rows] == [len(row) for row in expected]
         np.testing.assert_allclose(np.concatenate(rows), np.concatenate(expected), atol=1e-5)
+
+
+def test_what_ingest_writes_beside_the_features_is_no_feature(transformed):
+    assert feature_names(transformed.output.raw_feature_spec(), LABEL) == sorted(["a", "b", ODD])
+    assert "site" not in transformed.output.transformed_feature_spec()
+
+
+def test_text_that_no_model_reads_yet_is_refused():
+    texts = {name: tf.sparse.from_dense([["x"]]) for name in ("kind", "site", "review", "sequence_id")}
+    with pytest.raises(DataRefused, match="no model can read yet") as caught:
+        preprocessing_fn(
+            texts, {"label": "kind", "slices": ["site"], "max_length": 1, "truncate": "", "code": ""}
+        )
+    assert caught.value.problems == ("review: expected numbers, got text; put it in data.ignore",)
 
 
 def test_a_missing_value_and_a_constant_feature_become_zero(transformed):
