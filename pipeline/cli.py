@@ -37,6 +37,26 @@ def cli(context: click.Context, debug: bool) -> None:
 
 
 @cli.command()
+@click.argument("data")
+@click.option(
+    "-o", "--output", default="sluice.yaml", show_default=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The configuration to write; schema.pbtxt goes beside it.",
+)  # fmt: skip
+@click.option("--force", is_flag=True, help="Overwrite what is there.")
+def init(data: str, output: Path, force: bool) -> None:
+    """Looks at a file and writes a first configuration and schema, to review.
+
+    DATA is a file, or a glob in quotation marks.
+    """
+    from pipeline.init import first_config
+
+    for line in first_config.write(data, output, force=force):
+        click.echo(line)
+    click.echo(f"next: {_program()} check {output}")
+
+
+@cli.command()
 @_CONFIG
 @_SET
 @click.argument("beam_args", nargs=-1, type=click.UNPROCESSED)

@@ -66,7 +66,8 @@ def not_yet(raw: dict[str, Any]) -> list[str]:
 def contradictions(config: Config) -> list[str]:
     """What is well-formed but cannot work together."""
     checks = (
-        _format_problems, _role_problems, _column_problems, _split_problems, _gate_problems, _remote_problems
+        _format_problems, _label_problems, _unnamed_problems, _column_problems,
+        _split_problems, _gate_problems, _remote_problems,
     )  # fmt: skip
     return [problem for check in checks for problem in check(config)]
 
@@ -90,10 +91,9 @@ def _format_problems(config: Config) -> Iterator[str]:
         yield f"data.payload: only tfrecord has it, not {kind}; leave it out"
 
 
-def _role_problems(config: Config) -> Iterator[str]:
-    """What a task or a format needs to know of its columns, or has no use for."""
+def _label_problems(config: Config) -> Iterator[str]:
+    """What a task needs to know of its label, or has no use for."""
     data, kind = config.data, config.format
-    named = kind not in ("ts", "text", None)
     if config.task == "generation":
         for key in ("label", "label_from", "label_time"):
             if getattr(data, key) is not None:
@@ -102,19 +102,24 @@ def _role_problems(config: Config) -> Iterator[str]:
             yield "data.window.horizon: generation has no label to lie ahead; leave it out"
     elif kind == "text":
         yield f"data.format: text has no label to learn; {config.task} needs another format"
-    elif named and data.label is None:
+    elif kind not in ("ts", None) and data.label is None:
         holds = "number" if config.task == "regression" else "class"
         yield f"data.label: required for {config.task}: the column that holds the {holds}"
     if data.label_from is not None and (config.task != "regression" or data.window is None):
         yield f"data.label_from: {data.label_from} is a number at each step; it needs regression and a window"
+    if data.label_time is not None and data.time is None:
+        yield "data.label_time: needs data.time, to be compared with"
+
+
+def _unnamed_problems(config: Config) -> Iterator[str]:
+    """Names of columns, where a format has none."""
+    data, kind = config.data, config.format
     if kind in ("ts", "text"):
         for key in ("sequence_id", "time", "features", "ignore", "slices", "label_time"):
             if getattr(data, key):
                 yield f"data.{key}: a {kind} file has no named columns; leave it out"
     if kind == "ts" and re.fullmatch(r"dim_\d+|timestamps", config.label):
         yield f"data.label: {config.label} is the name of a column of a ts file; choose another"
-    if data.label_time is not None and data.time is None:
-        yield "data.label_time: needs data.time, to be compared with"
 
 
 def _column_problems(config: Config) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -127,7 +128,8 @@ def _absolute(value: Any, folder: Path) -> Any:
         return [_absolute(item, folder) for item in value]
     if isinstance(value, str) and "://" not in value:
         try:
-            return str(Path(folder, Path(value).expanduser()).resolve())
+            # Not resolved: a link keeps its name, which tells the format.
+            return os.path.abspath(Path(folder, Path(value).expanduser()))  # noqa: PTH100
         except (OSError, RuntimeError, ValueError) as error:
             raise ConfigError("a path cannot be used", [f"{value!r}: {error}"]) from error
     return value

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import apache_beam as beam
@@ -123,11 +124,22 @@ class _Write(beam.DoFn):
         found, too_short = splits.candidates(sequences, self._layout)
         assignment = splits.assign(found, sequences, self._layout, cutoff)
         counts: dict[str, Any] = {"left_out": {**too_short, **assignment.left_out}, "splits": {}}
-        for name, mask in zip(SPLITS, (assignment.train, assignment.eval), strict=True):
-            chosen = found.take(mask)
-            folder = f"{self._folder.rstrip('/')}/Split-{name}"
-            examples.write(chosen, sequences, self._layout, folder, number, self._shards)
-            counts["splits"][name] = _summary(chosen, sequences)
+        parts = {"train": found.take(assignment.train), "eval": found.take(assignment.eval)}
+        with ThreadPoolExecutor(len(parts)) as threads:  # compression runs outside Python's lock
+            for written in [
+                threads.submit(
+                    examples.write,
+                    part,
+                    sequences,
+                    self._layout,
+                    f"{self._folder.rstrip('/')}/Split-{name}",
+                    number,
+                    self._shards,
+                )
+                for name, part in parts.items()
+            ]:
+                written.result()
+        counts["splits"] = {name: _summary(part, sequences) for name, part in parts.items()}
         yield counts
 
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import pyarrow as pa
 from pyarrow import csv
@@ -19,7 +19,6 @@ from pipeline.config import Data
 from pipeline.errors import DataRefused
 
 _BLOCK_BYTES = 16 << 20  # also the longest row that can be read
-_SAMPLE_BYTES = 1 << 20
 _DELIMITERS = {"tab": "\t", "whitespace": "\t"}  # runs of blanks become tabs before they are read
 
 
@@ -52,19 +51,24 @@ def columns(path: str, data: Data) -> list[str]:
     return names
 
 
-def sample(path: str, data: Data) -> pa.Table:
-    """The first rows, every cell as text."""
-    with _clear_errors(path), _open(path, data, _SAMPLE_BYTES, lambda _: "skip") as reader:
-        table = pa.Table.from_batches(itertools.islice(reader, 1), reader.schema).slice(0, SAMPLED_ROWS)
-        rows = [] if len(table) else [cells for _, cells in itertools.islice(_lines(path, data), 1)]
-    if rows:
+def sample(path: str, data: Data, rows: int = SAMPLED_ROWS) -> pa.Table:
+    """The first rows, every cell as text; those with another number of cells are left out.
+
+    Read by Python's csv: Arrow's stream goes on in the background when only its beginning is wanted.
+    """
+    names = columns(path, data)
+    with _clear_errors(path):
+        first = [cells for _, cells in itertools.islice(_lines(path, data), rows)]
+    whole = [cells for cells in first if len(cells) == len(names)]
+    if first and not whole:
         raise DataRefused(
-            f"{path}: expected {table.num_columns} cells in a row, the first has {len(rows[0])}",
-            [f"it begins with {', '.join(rows[0][:4])}"],
+            f"{path}: expected {len(names)} cells in a row, the first has {len(first[0])}",
+            [f"it begins with {', '.join(first[0][:4])}"],
         )
-    if not len(table):
+    if not whole:
         raise DataRefused(f"{path}: expected rows after the header, got none")
-    return table
+    texts = [[cell or None for cell in column] for column in zip(*whole, strict=True)]
+    return pa.table([pa.array(column, pa.string()) for column in texts], names=names)
 
 
 def read(path: str, name: str, data: Data) -> Iterator[Piece]:
@@ -74,11 +78,11 @@ def read(path: str, name: str, data: Data) -> Iterator[Piece]:
       DataRefused: the file cannot be read, for example for a truncated gzip.
     """
     wrong = _Misshapen()
-    first = noted = 0
-    with _clear_errors(path), _open(path, data, _BLOCK_BYTES, wrong.note) as reader:
-        tables = (pa.Table.from_batches([batch]) for batch in reader)
+    names, first, noted = columns(path, data), 0, 0
+    empty = pa.table({name: pa.array([], pa.string()) for name in names})
+    with _clear_errors(path):
         # The last rows of a file may all be misshapen: they come with an empty table.
-        for table in itertools.chain(tables, [reader.schema.empty_table()]):
+        for table in itertools.chain(_tables(path, data, names, wrong.note), [empty]):
             count, wrong.texts, texts = wrong.count, [], wrong.texts
             yield Piece(
                 table, first, name, misshapen=count - noted, first_misshapen=noted, misshapen_texts=texts
@@ -142,31 +146,44 @@ def _delimiter(path: str, data: Data) -> str:
     return data.delimiter or ("tab" if tabs else ",")
 
 
-def _open(
-    path: str, data: Data, block_bytes: int, on_misshapen: Callable[[csv.InvalidRow], str]
-) -> csv.CSVStreamingReader:
-    names = columns(path, data)
-    header_lines = _first_rows(path, data, 1)[0][0] if _header(data) else 0
+def _tables(
+    path: str, data: Data, names: list[str], on_misshapen: Callable[[csv.InvalidRow], str]
+) -> Iterator[pa.Table]:
     delimiter = _delimiter(path, data)
-    source = _Tabbed(_open_bytes(path)) if delimiter == "whitespace" else path
-    return csv.open_csv(
-        source,
-        # One thread, for rows come in their order and the decoding is faster than what follows.
-        read_options=csv.ReadOptions(
-            use_threads=False, block_size=block_bytes, column_names=names, skip_rows=header_lines
-        ),
-        parse_options=csv.ParseOptions(
-            delimiter=_DELIMITERS.get(delimiter, delimiter),
-            quote_char='"' if data.quoted and delimiter != "whitespace" else False,
-            invalid_row_handler=on_misshapen,
-            newlines_in_values=data.quoted and delimiter != "whitespace",
-        ),
-        convert_options=csv.ConvertOptions(
-            column_types={name: pa.string() for name in names},
-            null_values=[""],
-            strings_can_be_null=True,
-        ),
+    header_lines = _first_rows(path, data, 1)[0][0] if _header(data) else 0
+    parse = csv.ParseOptions(
+        delimiter=_DELIMITERS.get(delimiter, delimiter),
+        quote_char='"' if data.quoted and delimiter != "whitespace" else False,
+        invalid_row_handler=on_misshapen,
+        newlines_in_values=data.quoted and delimiter != "whitespace",
     )
+    convert = csv.ConvertOptions(
+        column_types={name: pa.string() for name in names}, null_values=[""], strings_can_be_null=True
+    )
+
+    def reading(skip_rows: int) -> csv.ReadOptions:
+        # One thread, for rows come in their order and the decoding is faster than what follows.
+        return csv.ReadOptions(
+            use_threads=False, block_size=_BLOCK_BYTES, column_names=names, skip_rows=skip_rows
+        )
+
+    if delimiter != "whitespace":
+        with csv.open_csv(path, reading(header_lines), parse, convert) as reader:
+            yield from (pa.Table.from_batches([batch]) for batch in reader)
+        return
+    # Arrow cannot stop reading a Python file half-way without waiting for itself: whole blocks.
+    for block in _tabbed_blocks(path):
+        yield csv.read_csv(pa.BufferReader(block), reading(header_lines), parse, convert)
+        header_lines = 0
+
+
+def _tabbed_blocks(path: str) -> Iterator[bytes]:
+    """Whole lines, whose runs of blanks are tabs, without those at their ends."""
+    with _open_bytes(path) as file:
+        while lines := file.read(_BLOCK_BYTES // 2) + file.readline():
+            tabbed = re.sub(rb"(?m)^\t|\t(?=\r?$)", b"", re.sub(rb"[ \t]+", b"\t", lines))
+            if tabbed.strip():
+                yield tabbed
 
 
 def _open_bytes(path: str) -> IO[bytes]:
@@ -176,6 +193,7 @@ def _open_bytes(path: str) -> IO[bytes]:
 def _lines(path: str, data: Data) -> Iterator[tuple[int, list[str]]]:
     """Line number and cells of every row after the header; only for messages, it is slow."""
     delimiter = _delimiter(path, data)
+    python_csv.field_size_limit(_BLOCK_BYTES)
     with io.TextIOWrapper(_open_bytes(path), "utf-8", errors="replace", newline="") as file:
         rows: Iterator[tuple[int, list[str]]]
         if delimiter == "whitespace":
@@ -241,31 +259,3 @@ def _clear_errors(path: str) -> Iterator[None]:
         if "straddling" in text:
             text = f"a row is longer than {_BLOCK_BYTES >> 20} MB, or a quote is never closed"
         raise DataRefused(f"{path}: cannot be read as CSV", [text]) from error
-
-
-class _Tabbed(io.RawIOBase):
-    """A file whose runs of blanks read as tabs, without those at the ends of lines."""
-
-    def __init__(self, source: IO[bytes]) -> None:
-        self._source = source
-        self._ready = memoryview(b"")
-
-    def readable(self) -> bool:
-        """True: it is there to be read."""
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        """Fills a buffer with whole lines as far as it goes."""
-        if not self._ready:
-            lines = self._source.read(_SAMPLE_BYTES) + self._source.readline()
-            tabbed = re.sub(rb"[ \t]+", b"\t", lines)
-            self._ready = memoryview(re.sub(rb"(?m)^\t|\t(?=\r?$)", b"", tabbed))
-        count = min(len(buffer), len(self._ready))
-        buffer[:count] = self._ready[:count]
-        self._ready = self._ready[count:]
-        return count
-
-    def close(self) -> None:
-        """Closes the file below."""
-        self._source.close()
-        super().close()

@@ -72,7 +72,8 @@ def _refuse(layout: Layout, report: Report) -> None:
     if places == 1 and not report.shown:
         summary, _, rest = texts[0].partition("; ")
         raise DataRefused(summary, [rest] if rest else [])
-    raise DataRefused(f"places that cannot be used: {places:,}", with_more(texts, places))
+    hint = [] if report.fatal_count else ["data.on_bad_rows: skip leaves such rows out, and lists them"]
+    raise DataRefused(f"places that cannot be used: {places:,}", [*with_more(texts, places), *hint])
 
 
 def _sums(parts: Sequence[dict[str, int]]) -> dict[str, int]:

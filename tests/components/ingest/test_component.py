@@ -206,7 +206,7 @@ def test_workers_blocks_and_shards_do_not_change_a_byte(tmp_path, monkeypatch):
     monkeypatch.setattr(beam_flow, "_SHARD_BYTES", (tmp_path / "rows.csv").stat().st_size // 3)
     expected = examples_of(paths, split, tmp_path / "one")
     assert len(expected) == 6  # three shards in each split
-    monkeypatch.setattr(csv_file, "_BLOCK_BYTES", 4096)
+    monkeypatch.setattr(csv_file, "_BLOCK_BYTES", 8192)
     assert examples_of(paths, split, tmp_path / "blocks") == expected
     options = PipelineOptions()
     options.view_as(DirectOptions).direct_running_mode = "multi_threading"

@@ -1,0 +1,36 @@
+"""Keeps the last table of each benchmark in RESULTS.md, with the machine it was measured on."""
+
+import os
+import platform
+import re
+from datetime import datetime, timezone
+from importlib import metadata
+from pathlib import Path
+
+RESULTS = Path(__file__).with_name("RESULTS.md")
+_HEADING = "# Results\n\nThe last table of each benchmark, as the script printed it.\n"
+
+
+def machine() -> str:
+    """The machine and the versions that a measurement depends on."""
+    cpu = Path("/proc/cpuinfo")
+    found = re.search(r"model name\s*: (.*)", cpu.read_text()) if cpu.exists() else None
+    memory_gb = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    names = ("tfx", "apache-beam", "pyarrow", "tensorflow")
+    versions = ", ".join(f"{name} {metadata.version(name)}" for name in names)
+    day = datetime.now(timezone.utc).date()
+    return (
+        f"{day}, {os.cpu_count()} cores ({found[1] if found else platform.machine()}), {memory_gb:.0f} GB, "
+        f"Python {platform.python_version()}, {versions}"
+    )
+
+
+def keep(name: str, text: str) -> None:
+    """Replaces the section of a benchmark in RESULTS.md, or adds it."""
+    page = RESULTS.read_text(encoding="utf-8") if RESULTS.exists() else _HEADING
+    sections = {section.split("\n", 1)[0]: section for section in page.split("\n## ")[1:]}
+    sections[name] = f"{name}\n\n{text}\n"
+    RESULTS.write_text(
+        "".join([_HEADING, *(f"\n## {sections[title].strip()}\n" for title in sorted(sections))]),
+        encoding="utf-8",
+    )

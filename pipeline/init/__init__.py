@@ -1,0 +1,1 @@
+"""`sluice init`: a first configuration and schema from a look at the data."""
