@@ -14,8 +14,12 @@ from pipeline import fingerprint
 from pipeline.config import Config, GivenSource, expand
 
 TRAIN, EVAL = "train", "eval"
-# By its full name: the default may be another engine where the machine can download one.
-IN_MEMORY_RUNNER = "apache_beam.runners.portability.fn_api_runner.fn_runner.FnApiRunner"
+IN_THIS_PROCESS = (
+    # By its full name: the default may be another engine where the machine can download one.
+    "--runner=apache_beam.runners.portability.fn_api_runner.fn_runner.FnApiRunner",
+    # No image is used. Without a name TFX packs itself for workers elsewhere, half a second a stage.
+    "--sdk_container_image=none",
+)
 
 
 def create_pipeline(
@@ -58,8 +62,14 @@ def create_pipeline(
         enable_cache=True,
         metadata_connection_config=metadata
         and tfx.orchestration.metadata.sqlite_metadata_connection_config(metadata),
-        beam_pipeline_args=[f"--runner={IN_MEMORY_RUNNER}", *config.run.beam_args],
+        beam_pipeline_args=_beam_args(config),
     )
+
+
+def _beam_args(config: Config) -> list[str]:
+    own = config.run.beam_args
+    elsewhere = any(argument.partition("=")[0] == "--runner" for argument in own)
+    return [*(() if elsewhere else IN_THIS_PROCESS), *own]
 
 
 def _model_stages(

@@ -1,14 +1,18 @@
 """The Beam pipeline of Ingest: files to shards of tf.Examples, the same on every runner."""
 
 import json
+import os
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import apache_beam as beam
+import pyarrow as pa
 import tensorflow as tf
+from apache_beam.transforms.window import GlobalWindows
 
 from components.ingest import examples, splits, steps
+from components.ingest.ahead import ahead
 from components.ingest.layout import READERS, Layout
 from components.ingest.problems import Report
 from components.ingest.sequences import Examples, Sequences, group
@@ -16,6 +20,7 @@ from pipeline.errors import DataRefused
 
 SPLITS = ("train", "eval")
 _SHARD_BYTES = 64 << 20  # of the source
+_WRITERS = 4  # shards written side by side
 _REPORT, _MOMENTS = "report", "moments"
 
 
@@ -77,11 +82,9 @@ class _Read(beam.DoFn):
         self._layout, self._shards = layout, shards
 
     def process(self, number: int) -> Iterator[Any]:
-        file, report = self._layout.files[number], Report()
-        reader = READERS[str(self._layout.config.format)]
+        report = Report()
         try:
-            for piece in reader.read(file.path, file.name, self._layout.data):
-                batch = steps.to_steps(piece, number, self._layout, report)
+            for batch in ahead(self._batches(number, report)):
                 if splits.needs_moments(self._layout):
                     yield beam.pvalue.TaggedOutput(_MOMENTS, splits.moments_of(batch, self._layout))
                 for shard, part in steps.by_shard(batch, self._shards):
@@ -89,6 +92,11 @@ class _Read(beam.DoFn):
         except DataRefused as refused:
             report.note_fatal("; ".join([refused.summary, *refused.problems]))
         yield beam.pvalue.TaggedOutput(_REPORT, report.as_json())
+
+    def _batches(self, number: int, report: Report) -> Iterator[pa.RecordBatch]:
+        file, reader = self._layout.files[number], READERS[str(self._layout.config.format)]
+        for piece in ahead(reader.read(file.path, file.name, self._layout.data)):
+            yield steps.to_steps(piece, number, self._layout, report)
 
 
 class _Cutoff(beam.CombineFn):
@@ -111,36 +119,43 @@ class _Cutoff(beam.CombineFn):
 
 
 class _Write(beam.DoFn):
-    """Groups the steps of a shard, assigns its sequences and writes them; gives what it wrote."""
+    """Groups the steps of shards, assigns their sequences and writes them; gives what it wrote.
+
+    The shards of a bundle are written side by side: most of the time goes into compression, which
+    runs outside Python's lock.
+    """
 
     def __init__(self, layout: Layout, folder: str, shards: int) -> None:
         self._layout, self._folder, self._shards = layout, folder, shards
 
+    def start_bundle(self) -> None:
+        self._threads = ThreadPoolExecutor(min(_WRITERS, os.cpu_count() or 1))
+        self._written: list[Future[tuple[Report, dict[str, Any]]]] = []
+
     def process(self, shard: tuple[int, Iterable[bytes]], cutoff: Any) -> Iterator[Any]:
         number, packed = shard
+        self._written.append(self._threads.submit(self._write, number, list(packed), cutoff))
+        return iter(())
+
+    def finish_bundle(self) -> Iterator[Any]:
+        with self._threads:
+            for written in self._written:
+                report, counts = written.result()
+                yield beam.pvalue.TaggedOutput(_REPORT, GlobalWindows.windowed_value(report.as_json()))
+                yield GlobalWindows.windowed_value(counts)
+
+    def _write(self, number: int, packed: list[bytes], cutoff: Any) -> tuple[Report, dict[str, Any]]:
         report = Report()
         sequences = group([steps.unpack(part) for part in packed], self._layout, report)
-        yield beam.pvalue.TaggedOutput(_REPORT, report.as_json())
         found, too_short = splits.candidates(sequences, self._layout)
         assignment = splits.assign(found, sequences, self._layout, cutoff)
         counts: dict[str, Any] = {"left_out": {**too_short, **assignment.left_out}, "splits": {}}
-        parts = {"train": found.take(assignment.train), "eval": found.take(assignment.eval)}
-        with ThreadPoolExecutor(len(parts)) as threads:  # compression runs outside Python's lock
-            for written in [
-                threads.submit(
-                    examples.write,
-                    part,
-                    sequences,
-                    self._layout,
-                    f"{self._folder.rstrip('/')}/Split-{name}",
-                    number,
-                    self._shards,
-                )
-                for name, part in parts.items()
-            ]:
-                written.result()
-        counts["splits"] = {name: _summary(part, sequences) for name, part in parts.items()}
-        yield counts
+        for name, mask in zip(SPLITS, (assignment.train, assignment.eval), strict=True):
+            part = found.take(mask)
+            folder = f"{self._folder.rstrip('/')}/Split-{name}"
+            examples.write(part, sequences, self._layout, folder, number, self._shards)
+            counts["splits"][name] = _summary(part, sequences)
+        return report, counts
 
 
 def _summary(chosen: Examples, sequences: Sequences) -> dict[str, Any]:

@@ -65,19 +65,23 @@ def feature(cells: pa.Array, kind: FeatureKind, *, trim: bool = False) -> Conver
 
 
 def identity(cells: pa.Array) -> Converted:
-    """Cells that name a sequence, or a class: text that is not empty, nor of several lines."""
-    texts = _text(cells)
-    unusable = pc.or_(pc.equal(texts.values, ""), pc.match_substring_regex(texts.values, r"[\r\n]"))
-    return Converted(texts.values, texts.bad | _mask(unusable), "a value on one line")
+    """Cells that name a sequence: text that is not empty, nor of several lines."""
+    return _named(cells, r"^$|[\r\n]", "a value on one line")
 
 
 def class_label(cells: pa.Array) -> Converted:
     """Cells that hold a class: as `identity`, and not nan; 1.0 is the class 1."""
     if pa.types.is_floating(cells.type) and _whole(cells):
         cells = pc.cast(cells, pa.int64(), safe=False) if not cells.null_count else cells
-    named = identity(cells)
-    missing = pc.equal(pc.utf8_lower(named.values), "nan")
-    return Converted(named.values, named.bad | _mask(missing), "a class")
+    return _named(cells, r"^$|[\r\n]|^[nN][aA][nN]$", "a class")
+
+
+def _named(cells: pa.Array, unusable: str, expected: str) -> Converted:
+    texts = _text(cells)
+    encoded = texts.values.dictionary_encode()  # most names occur often: each is looked at once
+    wrong = _mask(pc.match_substring_regex(encoded.dictionary, unusable))
+    bad = wrong[encoded.indices.to_numpy()] if wrong.any() else np.zeros(len(cells), bool)
+    return Converted(texts.values, texts.bad | bad, expected)
 
 
 def number_label(cells: pa.Array) -> Converted:

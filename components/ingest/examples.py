@@ -2,7 +2,6 @@
 
 import uuid
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -10,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import tensorflow as tf
 
+from components.ingest.ahead import ahead
 from components.ingest.example_bytes import serialize
 from components.ingest.layout import Layout
 from components.ingest.piece import whole_column
@@ -64,7 +64,7 @@ def write(
     tf.io.gfile.makedirs(folder)
     unfinished = f"{folder.rsplit('/', 1)[0]}/unfinished-{uuid.uuid4().hex}"
     with tf.io.TFRecordWriter(unfinished, tf.io.TFRecordOptions(**_OPTIONS)) as writer:
-        for records in _ahead(_serialized(examples, sequences, layout)):
+        for records in ahead(_serialized(examples, sequences, layout)):
             for record in records:  # the loop costs a microsecond a sequence, compression ten times that
                 writer.write(record)
     tf.io.gfile.rename(unfinished, f"{folder}/data_tfrecord-{shard:05d}-of-{shards:05d}.gz", overwrite=True)
@@ -74,15 +74,6 @@ def _serialized(examples: Examples, sequences: Sequences, layout: Layout) -> Ite
     bytes_a_step = max(1, sequences.steps.nbytes // max(1, len(sequences.steps)))
     for chunk in chunks(examples, max(1, _CHUNK_BYTES // bytes_a_step)):
         yield serialize(features(chunk, sequences, layout)).to_pylist()
-
-
-def _ahead(items: Iterator[Any]) -> Iterator[Any]:
-    """The same items; while one is used the next is made in another thread."""
-    with ThreadPoolExecutor(1) as thread:
-        following = thread.submit(next, items, None)
-        while (item := following.result()) is not None:
-            following = thread.submit(next, items, None)
-            yield item
 
 
 def _labels(examples: Examples, sequences: Sequences, layout: Layout) -> pa.Array:
