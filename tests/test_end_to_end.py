@@ -368,3 +368,52 @@ def test_japanese_vowels_are_told_apart(tmp_path, shared_data):
     assert evaluation[0]["metrics"]["accuracy"]["value"] >= 0.96
     lengths = [one["slice"]["sequence_length"] for one in evaluation if "sequence_length" in one["slice"]]
     assert len(lengths) == 4
+
+
+def test_windows_of_a_real_series_go_through_every_stage(tmp_path, shared_data):
+    home, data = make_home(tmp_path), shared_data("occupancy")
+    done = home.sluice(
+        "run",
+        "pipeline/configs/occupancy.yaml",
+        f"--set=data.source={data}/data*.txt",
+        "--set=task=multiclass",  # the two classes; the task binary is not trained yet
+        "--set=data.window.stride=15",
+        "--set=model={units: [8]}",
+        "--set=training={epochs: 2, learning_rate: 0.01}",
+        "--set=gate.thresholds=[{metric: recall_macro, min: 0.5}]",
+    )
+    assert done.returncode == 0, done.stdout
+    validation = home.json("occupancy", "validation.json")
+    assert validation["split"]["unit"] == "windows"
+    assert validation["split"]["left_out"]["reach across the cutoff"] > 0
+    assert validation["splits"]["train"]["last_time"] < validation["splits"]["eval"]["first_time"]
+    assert validation["rows"] == {"read": 20_560, "skipped": 0, "examples": []}
+    assert set(validation["features"]["kinds"].values()) == {"float"}
+    assert "features: float Temperature, Humidity, Light, CO2, HumidityRatio (inferred" in done.stdout
+    evaluation = home.json("occupancy", "evaluation.json")["slices"]
+    assert evaluation[0]["examples"] == validation["splits"]["eval"]["sequences"]
+
+
+def test_a_column_of_text_is_refused_when_it_would_have_to_be_learnt(tmp_path):
+    home = make_home(tmp_path)
+    path = home.path / "data" / "demo.csv"
+    lines = path.read_text().splitlines()
+    rows = [f"{line},{['red', 'green'][place % 2]}" for place, line in enumerate(lines[1:])]
+    path.write_text("\n".join([f"{lines[0]},colour", *rows]) + "\n")
+    assert home.sluice("check", "pipeline/configs/demo.yaml").returncode == 0
+    done = home.sluice("run", "pipeline/configs/demo.yaml")
+    assert done.returncode == 3, done.stdout
+    assert "colour: expected numbers, got text; put it in data.ignore" in done.stdout
+    assert home.versions("demo") == []
+
+
+def test_worker_processes_write_the_same_bytes(tmp_path, first, home):
+    alone = home.artifact("demo", "Ingest", "examples")
+    other = make_home(tmp_path)
+    workers = ("--direct_running_mode=multi_processing", "--direct_num_workers=2")
+    done = other.sluice("check", "pipeline/configs/demo.yaml", "--", *workers)
+    assert done.returncode == 0, done.stdout
+    apart = other.artifact("demo", "Ingest", "examples")
+    for split in ("train", "eval"):
+        files = {path.name: path.read_bytes() for path in (alone / f"Split-{split}").iterdir()}
+        assert files == {path.name: path.read_bytes() for path in (apart / f"Split-{split}").iterdir()}

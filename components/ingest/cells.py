@@ -12,7 +12,6 @@ import pyarrow.compute as pc
 from components.ingest.piece import whole_column
 from pipeline.config import FeatureKind
 
-NUMBER_KINDS = ("float", "integer")
 _MISSING = pa.array(["", "na", "n/a", "#n/a", "null", "none", "?"])  # in lower case; besides nan
 _FLOAT_RE = (
     r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$|^[+-]?([nN][aA][nN]|[iI][nN][fF]([iI][nN][iI][tT][yY])?)$"
@@ -192,10 +191,10 @@ def infer_kind(sample: pa.ChunkedArray) -> tuple[FeatureKind, str | None]:
     if pa.types.is_floating(kind) or pa.types.is_decimal(kind):
         return "float", None
     if not _is_text(kind):
-        return "category", f"it holds {kind}; expected numbers or text; put it in data.ignore"
+        return "category", f"expected numbers or text, got {kind}"
     converted = _text(cells)
     if converted.bad.any():
-        return "category", "it holds bytes that are no UTF-8 text; put it in data.ignore"
+        return "category", "it holds bytes that are no UTF-8 text"
     return _infer_text(converted.values)
 
 
@@ -213,15 +212,12 @@ def _infer_text(texts: pa.Array) -> tuple[FeatureKind, str | None]:
         return "float", None
     first = present[0].as_py()
     if not _parse(present, pa.timestamp("us"), _TIMESTAMP_RE)[1].all():
-        return "category", f"it holds moments such as {first!r}; make it data.time, or put it in data.ignore"
+        return "category", f"it holds moments such as {first!r}; should it be data.time?"
     if pc.mean(pc.count_substring(present, " ")).as_py() >= _WORDS:
         return "text", None
     distinct = pc.count_distinct(present).as_py()
     if len(present) >= _TOLD_APART and distinct > len(present) / 2:
-        return "category", (
-            f"nearly every cell differs, such as {first!r}; it may be an id: "
-            "give its kind, or put it in data.ignore"
-        )
+        return "category", (f"nearly every cell differs, such as {first!r}: is it an id?")
     return "category", None
 
 

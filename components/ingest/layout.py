@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from components.ingest import csv_file, parquet_file, text_file, tfrecord_file, ts_file
-from components.ingest.cells import NUMBER_KINDS, first_moment, infer_kind
+from components.ingest.cells import first_moment, infer_kind
 from components.ingest.names import refuse_unusable
 from components.ingest.problems import SHOWN, with_more
 from pipeline.config import Config, Data, FeatureKind, GivenSource, expand
@@ -175,9 +175,8 @@ def _like(sample: pa.Table, first: pa.Table) -> pa.Table:
     try:
         return sample.cast(first.schema)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, ValueError):
-        return first.slice(
-            0, 0
-        )  # of other types; read as the first file's, with an error for what does not fit
+        # Of other types: read as the first file's, with an error for what does not fit.
+        return first.slice(0, 0)
 
 
 def _roles(config: Config) -> set[str]:
@@ -215,8 +214,8 @@ def _infer(names: list[str], sample: pa.Table) -> dict[str, FeatureKind]:
         if doubt:
             problems.append(f"column {name}: {doubt}")
     if problems:
-        raise DataRefused("columns whose kind cannot be told; name it in data.features", problems)
+        raise DataRefused(
+            "columns whose kind cannot be told; put them in data.ignore or name all features in data.features",
+            problems,
+        )
     return kinds
-
-
-__all__ = ["NUMBER_KINDS", "READERS", "Layout", "SourceFile", "look"]
