@@ -215,7 +215,7 @@ def _infer(names: list[str], sample: pa.Table) -> dict[str, FeatureKind]:
             problems.append(f"column {name}: {doubt}")
     if problems:
         raise DataRefused(
-            "columns whose kind cannot be told; put them in data.ignore or name all features in data.features",
+            "columns whose kind cannot be told: put them in data.ignore, or all features in data.features",
             problems,
         )
     return kinds
