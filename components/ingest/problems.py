@@ -15,7 +15,8 @@ Rows = npt.NDArray[np.int64]
 
 def positions(file: int, rows: Rows) -> Rows:
     """Positions of rows of a file among all rows of the source: in the order of files, then of rows."""
-    return rows + (np.int64(file) << _FILE_SHIFT)
+    found: Rows = rows + (np.int64(file) << _FILE_SHIFT)
+    return found
 
 
 def file_of(position: Any) -> Any:
