@@ -1,8 +1,8 @@
 """Encodes columns as serialized tf.Examples, the same bytes for the same columns.
 
 tfx_bsl's RecordBatchToExamplesEncoder writes the features of an Example in an order that differs
-from one run to the next. Here they stand in the order of their names, which is what protobuf's
-deterministic serialization gives. The wire format is
+from one run to the next. Here they stand in the order of their names, each as protobuf writes it.
+The wire format is
 https://protobuf.dev/programming-guides/encoding/, the messages are tensorflow/core/example/
 example.proto and feature.proto: Example {features: 1}, Features {feature: 1, a map},
 Feature {bytes_list: 1, float_list: 2, int64_list: 3}, each list {value: 1}.
