@@ -155,7 +155,7 @@ class Split(_Section):
         Fraction | None, Field(description="share of the sequences, or of a series' steps; default 0.2")
     ] = None
     cutoff: Annotated[
-        str | float | None, Field(description="split.by time: the first moment of the evaluation split")
+        str | int | float | None, Field(description="split.by time: the first moment of the evaluation split")
     ] = None
     gap: Annotated[
         Annotated[int, Field(ge=0)] | Annotated[str, AfterValidator(_duration)],
@@ -305,17 +305,28 @@ def source_paths(data: Data) -> Iterator[str]:
 
 
 def expand(paths: Sequence[str]) -> list[str]:
-    """The files that paths and globs name, each once, sorted by name.
+    """The files that paths and globs name, each once, sorted by name, numbers in it by their value.
 
     Raises:
       ConfigError: a path or glob that matches no file.
     """
-    found = {
-        path: [file for file in glob.glob(path, recursive=True) if Path(file).is_file()] for path in paths
-    }
+    found = {path: matches(path) for path in paths}
     if missing := [path for path, files in found.items() if not files]:
         raise ConfigError("a source is missing", [f"data.source: no file matches {path}" for path in missing])
-    return sorted({file for files in found.values() for file in files})
+    return sorted({file for files in found.values() for file in files}, key=_natural)
+
+
+def matches(path: str) -> list[str]:
+    """The files that a path or glob names; a file that is there is taken by its name, whatever is in it."""
+    if Path(path).is_file():
+        return [path]
+    return [file for file in glob.glob(path, recursive=True) if Path(file).is_file()]
+
+
+def _natural(path: str) -> tuple[list[tuple[int, str]], str]:
+    """Sorts numbers in names by their value: part2 before part10."""
+    parts = re.findall(r"(\d+)|(\D+)", path)
+    return [(int(number or -1), text) for number, text in parts], path
 
 
 _SUFFIXES = {

@@ -1,14 +1,13 @@
 """What a well-formed configuration may still have wrong: contradictions, and what is not available yet."""
 
 import difflib
-import glob
 import os
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline.config import RESERVED_FEATURES, Config, GivenSource, format_of, source_paths
+from pipeline.config import RESERVED_FEATURES, Config, GivenSource, format_of, matches, source_paths
 
 NO_SOURCE = "no-source"  # stands for a source that is missing or wrong, so that the rest can be checked
 METRICS = {"multiclass": ("accuracy", "log_loss", "precision", "recall", "f1", "auc")}
@@ -30,14 +29,14 @@ NOT_YET: dict[str, tuple[str, ...] | None] = {
     "run.runner": ("beam",),
 }
 # What can be checked and not yet trained.
-_TRAINED_TASKS = ("multiclass",)
+TRAINED_TASKS = ("multiclass",)
 _TRAINED_KINDS = ("float",)
 
 
 def not_yet_trained(config: Config) -> list[str]:
     """What `check` takes and `run` does not: no stage after the auditor can use it yet."""
     problems = []
-    if config.task not in _TRAINED_TASKS:
+    if config.task not in TRAINED_TASKS:
         problems.append(f"task: {config.task} is not available for run yet; check works")
     elif not config.gate.thresholds:
         problems.append("gate.thresholds: required to run, for there is no default policy yet; give a bound")
@@ -102,7 +101,7 @@ def _label_problems(config: Config) -> Iterator[str]:
             yield "data.window.horizon: generation has no label to lie ahead; leave it out"
     elif kind == "text":
         yield f"data.format: text has no label to learn; {config.task} needs another format"
-    elif kind not in ("ts", None) and data.label is None:
+    elif kind not in ("ts", None) and data.label is None and data.label_from is None:
         holds = "number" if config.task == "regression" else "class"
         yield f"data.label: required for {config.task}: the column that holds the {holds}"
     if data.label_from is not None and (config.task != "regression" or data.window is None):
@@ -218,7 +217,7 @@ def missing_files(config: Config) -> Iterator[str]:
             continue
         if Path(path).is_dir():
             yield f"data.source: {path} is a folder; give its files, such as {Path(path, '*.csv')}"
-        elif not glob.glob(path, recursive=True):
+        elif not matches(path):
             yield f"data.source: no file matches {path}"
     if config.schema_:
         yield from _schema_problems(Path(config.schema_))

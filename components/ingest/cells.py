@@ -17,8 +17,13 @@ _FLOAT_RE = (
     r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$|^[+-]?([nN][aA][nN]|[iI][nN][fF]([iI][nN][iI][tT][yY])?)$"
 )
 _INTEGER_RE = r"^[+-]?\d+$"
+_FOREIGN = {
+    r"^[+-]?\d*,\d+$": "numbers with a decimal comma",
+    r"^\d{1,2}[./-]\d{1,2}[./-]\d{2,4}( .*)?$": "dates that are not ISO 8601",
+}
 _TIMESTAMP_RE = r"^\d{4}-\d{2}-\d{2}"
 _EXACT_IN_FLOAT32 = 2**24  # the largest whole number up to which float32 misses none
+_LATEST = 9e12  # a time as a number, so that its millionths are an int64
 _WORDS = 3.0  # blanks a cell, on average, from which on text is text and no category
 _TOLD_APART = 20  # cells from which on "nearly all differ" means something
 _MOMENTS = (
@@ -55,7 +60,10 @@ def feature(cells: pa.Array, kind: FeatureKind, *, trim: bool = False) -> Conver
     """
     if kind == "float":
         numbers = _numbers(cells, pa.float32(), "a number")
-        return Converted(pc.fill_null(numbers.values, float("nan")), numbers.bad, numbers.expected)
+        values = pc.fill_null(numbers.values, float("nan"))
+        too_large = _too_large(values, cells)
+        expected = "a number of less than 3.4e38" if too_large.any() else numbers.expected
+        return Converted(values, numbers.bad | too_large, expected)
     if kind == "integer":
         whole = _numbers(cells, pa.int64(), "a whole number (kind float has missing values)")
         missing = _mask(pc.is_null(whole.values))
@@ -69,9 +77,7 @@ def identity(cells: pa.Array) -> Converted:
 
 
 def class_label(cells: pa.Array) -> Converted:
-    """Cells that hold a class: as `identity`, and not nan; 1.0 is the class 1."""
-    if pa.types.is_floating(cells.type) and _whole(cells):
-        cells = pc.cast(cells, pa.int64(), safe=False) if not cells.null_count else cells
+    """Cells that hold a class: as `identity`, and not nan."""
     return _named(cells, r"^$|[\r\n]|^[nN][aA][nN]$", "a class")
 
 
@@ -84,10 +90,19 @@ def _named(cells: pa.Array, unusable: str, expected: str) -> Converted:
 
 
 def number_label(cells: pa.Array) -> Converted:
-    """Cells that hold the number to learn: float64, finite."""
+    """Cells that hold the number to learn: float64, finite also as float32."""
     numbers = _numbers(cells, pa.float64(), "a finite number")
     values = pc.fill_null(numbers.values, float("nan"))
-    return Converted(values, numbers.bad | ~_mask(pc.is_finite(values)), numbers.expected)
+    finite = pc.is_finite(pc.cast(values, pa.float32(), safe=False))
+    return Converted(values, numbers.bad | ~_mask(finite), numbers.expected)
+
+
+def _too_large(values: pa.Array, cells: pa.Array) -> Mask:
+    """Where a finite number became infinite as float32."""
+    infinite = ~_mask(pc.is_finite(values)) & ~_mask(pc.is_nan(values))
+    if infinite.any():
+        infinite &= _mask(pc.is_finite(_numbers(cells, pa.float64(), "").values))
+    return infinite
 
 
 def moments(cells: pa.Array, kind: pa.DataType) -> Converted:
@@ -103,7 +118,7 @@ def moments(cells: pa.Array, kind: pa.DataType) -> Converted:
         bad = numbers.bad | _mask(pc.is_null(numbers.values))
         values = pc.fill_null(numbers.values, 0)
         if pa.types.is_floating(kind):
-            bad |= ~_mask(pc.is_finite(values))
+            bad |= ~_mask(pc.less(pc.abs(values), _LATEST))
         return Converted(values, bad, expected)
     if _is_text(cells.type):
         texts = _text(cells).values
@@ -152,6 +167,9 @@ def _pattern(kind: pa.DataType) -> str:
     return _INTEGER_RE if pa.types.is_integer(kind) else _FLOAT_RE
 
 
+_PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+
+
 def _typed_moments(kind: pa.DataType) -> list[pa.DataType]:
     if pa.types.is_integer(kind):
         return [pa.int64()]
@@ -168,7 +186,19 @@ def _from_typed(cells: pa.Array, kind: pa.DataType) -> tuple[pa.Array, Mask]:
     zoned = pa.types.is_timestamp(cells.type) and cells.type.tz is not None
     if not typed or zoned != (kind.tz is not None):
         return pa.nulls(len(cells), kind), np.ones(len(cells), bool)
-    return pc.cast(cells, kind, safe=False), np.zeros(len(cells), bool)
+    if pa.types.is_date(cells.type):
+        cells = pc.cast(cells, pa.timestamp("ms"))
+    have, want = _PER_SECOND[cells.type.unit], _PER_SECOND[kind.unit]
+    counted = pc.cast(pc.cast(cells, pa.timestamp(cells.type.unit)), pa.int64())
+    missing = _mask(pc.is_null(counted))
+    moments = pc.fill_null(counted, 0).to_numpy(zero_copy_only=False)
+    if want >= have:
+        bad = np.abs(moments) > np.iinfo(np.int64).max // (want // have)
+        moments = np.where(bad, 0, moments) * (want // have)
+    else:  # finer than in the first rows: only what loses nothing
+        bad = moments % (have // want) != 0
+        moments = moments // (have // want)
+    return pc.cast(pa.array(moments, pa.int64(), mask=missing), kind), bad
 
 
 def infer_kind(sample: pa.ChunkedArray) -> tuple[FeatureKind, str | None]:
@@ -188,7 +218,7 @@ def infer_kind(sample: pa.ChunkedArray) -> tuple[FeatureKind, str | None]:
         return "category", None
     if pa.types.is_integer(kind) or pa.types.is_boolean(kind):
         return ("float" if cells.null_count else "integer"), None
-    if pa.types.is_floating(kind) or pa.types.is_decimal(kind):
+    if pa.types.is_floating(kind) or pa.types.is_decimal(kind) or pa.types.is_null(kind):
         return "float", None
     if not _is_text(kind):
         return "category", f"expected numbers or text, got {kind}"
@@ -213,6 +243,9 @@ def _infer_text(texts: pa.Array) -> tuple[FeatureKind, str | None]:
     first = present[0].as_py()
     if not _parse(present, pa.timestamp("us"), _TIMESTAMP_RE)[1].all():
         return "category", f"it holds moments such as {first!r}; should it be data.time?"
+    for pattern, words in _FOREIGN.items():
+        if _mask(pc.match_substring_regex(present, pattern)).all():
+            return "category", f"it holds {words}, such as {first!r}; write them as 1.5 and 2015-02-04"
     if pc.mean(pc.count_substring(present, " ")).as_py() >= _WORDS:
         return "text", None
     distinct = pc.count_distinct(present).as_py()
@@ -241,9 +274,18 @@ def _mask(values: pa.Array) -> Mask:
     return filled
 
 
-def _whole(cells: pa.Array) -> bool:
-    values = cells.to_numpy(zero_copy_only=False)
-    return bool(len(values)) and bool(np.all(np.isfinite(values) & (values == np.floor(values))))
+def family(kind: pa.DataType) -> str:
+    """What a type is at heart: number, truth, moment, text, nothing, or something else."""
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    while pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        kind = kind.value_type
+    if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
+        return "number"
+    if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
+        return "moment with a zone" if getattr(kind, "tz", None) else "moment"
+    words = {"text": _is_text(kind), "truth": pa.types.is_boolean(kind), "nothing": pa.types.is_null(kind)}
+    return next((word for word, fits in words.items() if fits), "something else")
 
 
 def _text(cells: pa.Array, *, trim: bool = True) -> Converted:
@@ -253,12 +295,39 @@ def _text(cells: pa.Array, *, trim: bool = True) -> Converted:
         cells = cells.dictionary_decode()
     if pa.types.is_nested(cells.type):
         return Converted(_filled("", len(cells)), ~bad, "text")
-    try:
-        texts = pc.cast(cells, pa.string())
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-        return Converted(_filled("", len(cells)), ~bad, "UTF-8 text")
+    cells = _without_decimals(cells)
+    if pa.types.is_floating(cells.type):
+        texts = _number_texts(cells)
+    else:
+        try:
+            texts = pc.cast(cells, pa.string())
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+            bad = _not_utf8(cells)
+            kept = pc.if_else(pa.array(bad), pa.scalar(None, cells.type), cells)
+            texts = _filled("", len(cells)) if bad.all() else pc.cast(kept, pa.string())
     texts = pc.fill_null(texts, "")
     return Converted(pc.utf8_trim_whitespace(texts) if trim else texts, bad, "text")
+
+
+def _number_texts(cells: pa.Array) -> pa.Array:
+    """Numbers as text, the same whatever the column's type: 1 for 1.0, null for NaN."""
+    values = pc.fill_null(pc.cast(cells, pa.float64()), float("nan")).to_numpy(zero_copy_only=False)
+    whole = np.isfinite(values) & (values == np.floor(values)) & (np.abs(values) < 2.0**63)
+    integers = pc.cast(pa.array(np.where(whole, values, 0).astype(np.int64)), pa.string())
+    texts = pc.if_else(pa.array(whole), integers, pc.cast(cells, pa.string()))
+    return pc.if_else(pa.array(np.isnan(values)), pa.scalar(None, pa.string()), texts)
+
+
+def _not_utf8(cells: pa.Array) -> Mask:
+    """Which cells are no text; found by halves, for few are."""
+    try:
+        pc.cast(cells, pa.string())
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        half = len(cells) // 2
+        if not half:
+            return np.ones(1, bool)
+        return np.concatenate([_not_utf8(cells.slice(0, half)), _not_utf8(cells.slice(half))])
+    return np.zeros(len(cells), bool)
 
 
 def _filled(value: Any, length: int) -> pa.Array:
@@ -271,33 +340,55 @@ def _is_missing(texts: pa.Array) -> pa.Array:
 
 def _numbers(cells: pa.Array, kind: pa.DataType, expected: str) -> Converted:
     """Cells as numbers, null where missing."""
-    good = np.zeros(len(cells), bool)
     if pa.types.is_dictionary(cells.type):
         cells = cells.dictionary_decode()
+    cells = _without_decimals(cells)
     if _is_text(cells.type):
-        try:
-            return Converted(pc.cast(cells, kind), good, expected)  # the usual case: clean numbers
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-            texts = _text(cells)
-        values = pc.if_else(_is_missing(texts.values), pa.scalar(None, pa.string()), texts.values)
-        numbers, bad = _parse(values, kind, _pattern(kind))
-        return Converted(numbers, bad | texts.bad, expected)
-    if pa.types.is_null(cells.type):
-        return Converted(pa.nulls(len(cells), kind), good, expected)
-    number = pa.types.is_integer(cells.type) or pa.types.is_boolean(cells.type)
-    real = pa.types.is_floating(cells.type) or pa.types.is_decimal(cells.type)
-    if real and pa.types.is_integer(kind):
-        as_float = pc.cast(cells, pa.float64()).to_numpy(zero_copy_only=False)
-        bad = ~(np.isnan(as_float) | (as_float == np.floor(as_float))) | np.isinf(as_float)
-        nulls = pa.array(
-            np.where(bad | np.isnan(as_float), 0, as_float).astype(np.int64), mask=np.isnan(as_float)
-        )
-        return Converted(nulls, bad, expected)
-    if number or real:
-        if pa.types.is_boolean(cells.type):
-            cells = pc.cast(cells, pa.int8())
-        return Converted(pc.cast(cells, kind, safe=False), good, expected)
-    return Converted(pa.nulls(len(cells), kind), ~good, expected)
+        return _numbers_of_text(cells, kind, expected)
+    if pa.types.is_boolean(cells.type):
+        cells = pc.cast(cells, pa.int8())
+    none = np.zeros(len(cells), bool)
+    if pa.types.is_floating(cells.type) and pa.types.is_integer(kind):
+        return _whole_of_real(cells, expected)
+    if pa.types.is_uint64(cells.type) and pa.types.is_integer(kind):
+        none = _mask(pc.greater(cells, pa.scalar(2**63 - 1, pa.uint64())))
+        cells = pc.if_else(pa.array(none), pa.scalar(0, pa.uint64()), cells)
+    if family(cells.type) in ("number", "nothing"):
+        return Converted(pc.cast(cells, kind, safe=False), none, expected)
+    return Converted(pa.nulls(len(cells), kind), ~none, expected)
+
+
+def _without_decimals(cells: pa.Array) -> pa.Array:
+    """Decimals as int64 where they all are whole and small enough, else as float64; others as they are."""
+    if not pa.types.is_decimal(cells.type):
+        return cells
+    try:
+        return pc.cast(cells, pa.int64())
+    except pa.ArrowInvalid:
+        return pc.cast(cells, pa.float64())
+
+
+def _numbers_of_text(cells: pa.Array, kind: pa.DataType, expected: str) -> Converted:
+    try:
+        numbers = pc.cast(cells, kind)  # the usual case: clean numbers
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        numbers = None
+    # Arrow takes 0x1F for a whole number, the pattern does not.
+    hexadecimal = pa.types.is_integer(kind) and _mask(pc.match_substring(cells, "x", ignore_case=True)).any()
+    if numbers is not None and not hexadecimal:
+        return Converted(numbers, np.zeros(len(cells), bool), expected)
+    texts = _text(cells)
+    values = pc.if_else(_is_missing(texts.values), pa.scalar(None, pa.string()), texts.values)
+    numbers, bad = _parse(values, kind, _pattern(kind))
+    return Converted(numbers, bad | texts.bad, expected)
+
+
+def _whole_of_real(cells: pa.Array, expected: str) -> Converted:
+    real = pc.cast(cells, pa.float64()).to_numpy(zero_copy_only=False)
+    missing = np.isnan(real)
+    bad = ~missing & ((real != np.floor(real)) | (np.abs(real) >= 2.0**63))
+    whole = np.where(bad | missing, 0, real).astype(np.int64)
+    return Converted(pa.array(whole, mask=missing), bad, expected)
 
 
 def _parse(texts: pa.Array, kind: pa.DataType, pattern: str) -> tuple[pa.Array, Mask]:

@@ -5,10 +5,11 @@ import gzip
 import io
 import itertools
 import re
+import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import pyarrow as pa
 from pyarrow import csv
@@ -19,6 +20,7 @@ from pipeline.config import Data
 from pipeline.errors import DataRefused
 
 _BLOCK_BYTES = 16 << 20  # also the longest row that can be read
+_ALL_LINES = 2**31 - 1
 _DELIMITERS = {"tab": "\t", "whitespace": "\t"}  # runs of blanks become tabs before they are read
 
 
@@ -83,27 +85,34 @@ def read(path: str, name: str, data: Data) -> Iterator[Piece]:
     with _clear_errors(path):
         # The last rows of a file may all be misshapen: they come with an empty table.
         for table in itertools.chain(_tables(path, data, names, wrong.note), [empty]):
-            count, wrong.texts, texts = wrong.count, [], wrong.texts
-            yield Piece(
-                table, first, name, misshapen=count - noted, first_misshapen=noted, misshapen_texts=texts
-            )
-            first, noted = first + len(table), count
+            count, texts = wrong.taken()
+            yield Piece(table, first, name, misshapen=count, first_misshapen=noted, misshapen_texts=texts)
+            first, noted = first + len(table), noted + count
 
 
 class _Misshapen:
     """Counts rows that have another number of cells than there are columns, and describes the first."""
 
     def __init__(self) -> None:
-        self.count = 0
-        self.texts: list[str] = []
+        self._lock = threading.Lock()
+        self._count = 0
+        self._texts: list[str] = []
 
     def note(self, row: csv.InvalidRow) -> str:
         """Leaves a row out."""
-        self.count += 1
-        if len(self.texts) < SHOWN:
-            expected, got = row.expected_columns, row.actual_columns
-            self.texts.append(f"expected {expected} cells, got {got}: {row.text[:80]!r}")
+        with self._lock:  # Arrow calls from its own threads
+            self._count += 1
+            if len(self._texts) < SHOWN:
+                expected, got = row.expected_columns, row.actual_columns
+                self._texts.append(f"expected {expected} cells, got {got}: {row.text[:80]!r}")
         return "skip"
+
+    def taken(self) -> tuple[int, list[str]]:
+        """How many there were since the last call, and what is wrong with the first of them."""
+        with self._lock:
+            count, texts = self._count, self._texts
+            self._count, self._texts = 0, []
+        return count, texts
 
 
 def places(
@@ -122,15 +131,17 @@ def places(
     lines: dict[int, int] = {}
     wrong_lines: dict[int, int] = {}
     right = wrong = 0
-    for number, cells in _lines(path, data):
-        if len(cells) == width:
-            if right in wanted:
-                lines[right] = number
-            right += 1
-        else:
-            if wrong in wanted_wrong:
-                wrong_lines[wrong] = number
-            wrong += 1
+    # What ends the reading early is another problem than the one whose place is looked for.
+    with suppress(DataRefused), _clear_errors(path):
+        for number, cells in _lines(path, data):
+            if len(cells) == width:
+                if right in wanted:
+                    lines[right] = number
+                right += 1
+            else:
+                if wrong in wanted_wrong:
+                    wrong_lines[wrong] = number
+                wrong += 1
     return (
         [f"line {lines[row]}" if row in lines else f"row {row + 1}" for row in rows],
         [f"line {wrong_lines[row]}" if row in wrong_lines else "a row" for row in misshapen],
@@ -139,6 +150,14 @@ def places(
 
 def _header(data: Data) -> bool:
     return data.columns is None if data.header is None else data.header
+
+
+def _header_lines(path: str, data: Data) -> int:
+    """Lines up to the first row after the header; or none, without a header."""
+    rows = _first_rows(path, data, 2)
+    if not _header(data):
+        return 0
+    return rows[1][0] - 1 if len(rows) > 1 else _ALL_LINES
 
 
 def _delimiter(path: str, data: Data) -> str:
@@ -150,7 +169,7 @@ def _tables(
     path: str, data: Data, names: list[str], on_misshapen: Callable[[csv.InvalidRow], str]
 ) -> Iterator[pa.Table]:
     delimiter = _delimiter(path, data)
-    header_lines = _first_rows(path, data, 1)[0][0] if _header(data) else 0
+    header_lines = _header_lines(path, data)
     parse = csv.ParseOptions(
         delimiter=_DELIMITERS.get(delimiter, delimiter),
         quote_char='"' if data.quoted and delimiter != "whitespace" else False,
@@ -194,7 +213,7 @@ def _lines(path: str, data: Data) -> Iterator[tuple[int, list[str]]]:
     """Line number and cells of every row after the header; only for messages, it is slow."""
     delimiter = _delimiter(path, data)
     python_csv.field_size_limit(_BLOCK_BYTES)
-    with io.TextIOWrapper(_open_bytes(path), "utf-8", errors="replace", newline="") as file:
+    with io.TextIOWrapper(_open_bytes(path), "utf-8-sig", errors="replace", newline="") as file:
         rows: Iterator[tuple[int, list[str]]]
         if delimiter == "whitespace":
             rows = ((number, line.split()) for number, line in enumerate(file, 1))
@@ -204,11 +223,19 @@ def _lines(path: str, data: Data) -> Iterator[tuple[int, list[str]]]:
                 delimiter=_DELIMITERS.get(delimiter, delimiter),
                 quoting=python_csv.QUOTE_MINIMAL if data.quoted else python_csv.QUOTE_NONE,
             )
-            rows = ((reader.line_num, cells) for cells in reader)
+            rows = _from_first_line(reader)
         rows = ((number, cells) for number, cells in rows if cells)
         if _header(data):
             next(rows, None)
         yield from rows
+
+
+def _from_first_line(reader: Any) -> Iterator[tuple[int, list[str]]]:
+    """Rows with the line they begin in; a row may have several."""
+    first = 1
+    for cells in reader:
+        yield first, cells
+        first = reader.line_num + 1
 
 
 def _first_rows(path: str, data: Data, count: int) -> list[tuple[int, list[str]]]:
@@ -222,10 +249,7 @@ def _first_rows(path: str, data: Data, count: int) -> list[tuple[int, list[str]]
     if start in (b"\xff\xfe", b"\xfe\xff"):
         raise DataRefused(f"{path}: expected UTF-8 text", ["the file is UTF-16; save it as UTF-8"])
     rows = _lines(path, data.model_copy(update={"header": False}))
-    found = list(itertools.islice(rows, count))
-    if found:
-        found[0][1][0] = found[0][1][0].removeprefix("\ufeff")
-    return found
+    return list(itertools.islice(rows, count))
 
 
 def _refuse_names(path: str, names: list[str], *, configured: bool) -> None:

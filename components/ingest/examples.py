@@ -17,6 +17,7 @@ from components.ingest.sequences import Examples, Places, Sequences, chunks, rem
 from components.ingest.steps import FEATURE, ID, LABEL, LABEL_TIME, SLICE, TIME
 
 _CHUNK_BYTES = 32 << 20  # of steps encoded at once
+_MILLIONTHS = 1e6
 _OPTIONS = {
     "compression_type": "GZIP",
     "compression_level": 1,
@@ -27,9 +28,10 @@ def features(examples: Examples, sequences: Sequences, layout: Layout) -> dict[s
     """The features of each tf.Example, every one a list.
 
     `sequence_id`, `sequence_length` in steps, the label, a list of steps per feature; where there
-    is time `step_time` (int64 microseconds or nanoseconds since 1970, or the number itself) and
-    `label_time`; for windows `series_id` and `window_start`, the number of their first step in the
-    series; and the slices as they are at the last step.
+    is time `step_time` (int64: microseconds or nanoseconds since 1970, or the whole number itself,
+    or the millionths of a fractional one, which float32 would round) and `label_time`; for windows
+    `series_id` and `window_start`, the number of their first step in the series; and the slices as
+    they are at the last step.
     """
     steps, last = sequences.steps, examples.start + examples.length - 1
     places = _step_places(examples)
@@ -48,12 +50,15 @@ def features(examples: Examples, sequences: Sequences, layout: Layout) -> dict[s
     for name in steps.column_names:
         if name.startswith(FEATURE) or name == TIME:
             values = _array(steps.column(name).take(pa.array(places)))
+            values = _whole_times(values) if name == TIME else values
             target = name.removeprefix(FEATURE) if name != TIME else "step_time"
             found[target] = pa.ListArray.from_arrays(offsets, values)
         elif name.startswith(SLICE):
             found[name.removeprefix(SLICE)] = _single(steps.column(name).take(pa.array(last)))
         elif name == LABEL_TIME:
-            found["label_time"] = _single(steps.column(name).take(pa.array(examples.label)))
+            found["label_time"] = _single(
+                _whole_times(_array(steps.column(name).take(pa.array(examples.label))))
+            )
     return found
 
 
@@ -81,6 +86,12 @@ def _labels(examples: Examples, sequences: Sequences, layout: Layout) -> pa.Arra
         return pa.array(remaining_steps(sequences, examples.label).astype(np.float32))
     labels = _array(sequences.steps.column(LABEL).take(pa.array(examples.label)))
     return pc.cast(labels, pa.float32()) if layout.label_is_number else labels
+
+
+def _whole_times(times: pa.Array) -> pa.Array:
+    if not pa.types.is_floating(times.type):
+        return times
+    return pa.array(np.rint(times.to_numpy(zero_copy_only=False) * _MILLIONTHS).astype(np.int64))
 
 
 def _step_places(examples: Examples) -> Places:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from components.ingest import csv_file, parquet_file, text_file, tfrecord_file, ts_file
-from components.ingest.cells import first_moment, infer_kind
+from components.ingest.cells import family, first_moment, infer_kind
 from components.ingest.names import refuse_unusable
 from components.ingest.problems import SHOWN, with_more
 from pipeline.config import Config, Data, FeatureKind, GivenSource, expand
@@ -48,6 +48,7 @@ class Layout:
       kinds: feature to kind, in the order of the columns.
       inferred: whether the kinds were inferred.
       time: type of one moment; None where steps have no time.
+      columns: names of all columns in the first rows; empty where they do not matter.
     """
 
     config: Config
@@ -55,6 +56,7 @@ class Layout:
     kinds: Mapping[str, FeatureKind]
     inferred: bool
     time: pa.DataType | None
+    columns: frozenset[str] = frozenset()
 
     @property
     def data(self) -> Data:
@@ -86,7 +88,7 @@ def look(config: Config) -> Layout:
     """
     files = _files(config)
     samples = _samples(config, files)
-    sample = pa.concat_tables(samples)
+    sample = pa.concat_tables([_like(each, samples[0]) for each in samples])
     roles = _roles(config)
     columns = [name for name in sample.column_names if name not in roles]
     kinds = dict(config.data.features or {})
@@ -97,7 +99,9 @@ def look(config: Config) -> Layout:
     time = None
     moments = ts_file.TIME if config.format == "ts" else config.data.time
     if moments in sample.column_names:
-        time = first_moment(sample.column(moments))
+        found = [first_moment(each.column(moments)) for each in samples]
+        finest = [kind for kind in found if kind is not None and "ns" in str(kind)]
+        time = (finest or found)[0]
         if time is None:
             raise DataRefused(
                 f"{files[0].path}: column {moments} holds no time",
@@ -106,7 +110,7 @@ def look(config: Config) -> Layout:
                     f"got {sample.column(moments)[0].as_py()!r}"
                 ],
             )
-    return Layout(config, files, kinds, not config.data.features, time)
+    return Layout(config, files, kinds, not config.data.features, time, frozenset(sample.column_names))
 
 
 def _files(config: Config) -> tuple[SourceFile, ...]:
@@ -161,7 +165,25 @@ def _samples(config: Config, files: tuple[SourceFile, ...]) -> list[pa.Table]:
         shown = with_more(problems[:SHOWN], len(problems))
         raise DataRefused(*_one_or_many(shown, len(problems)))
     _refuse_missing(config, files[0].path, expected)
-    return [_like(sample, samples[0]) for sample in samples]
+    _refuse_other_types(config, files, samples)
+    return samples
+
+
+def _refuse_other_types(config: Config, files: tuple[SourceFile, ...], samples: list[pa.Table]) -> None:
+    """Raises DataRefused where a column holds text in one file and numbers, say, in another."""
+    used = [name for name in samples[0].column_names if name not in config.data.ignore]
+    problems = []
+    for file, each in zip(files, samples, strict=False):
+        for name in used:
+            one, other = samples[0].column(name).type, each.column(name).type
+            if len({family(one), family(other)} - {"nothing"}) > 1:
+                problems.append(
+                    f"{file.path}, column {name}: expected {one} as in {files[0].path}, got {other}"
+                )
+    if problems:
+        raise DataRefused(
+            "columns of other types than in the first file", with_more(problems[:SHOWN], len(problems))
+        )
 
 
 def _one_or_many(problems: list[str], total: int) -> tuple[str, list[str]]:

@@ -96,9 +96,12 @@ def _refuse_empty(found: dict[str, Any], left_out: dict[str, int], layout: Layou
     unit = "sequences" if layout.data.window is None else "windows"
     total = sum(part["sequences"] for part in found.values())
     why = "".join(f", {count:,} {reason}" for reason, count in left_out.items())
-    remedy = "change split.eval_fraction, split.cutoff or split.gap"
-    if layout.config.split_by == "given":
-        remedy = "give files that hold some"
+    remedy = {
+        "given": "give files that hold some",
+        "time": "change split.eval_fraction, split.cutoff or split.gap",
+        "order": "change split.eval_fraction or split.gap",
+        "sequence": "change split.eval_fraction, or give more sequences",
+    }[layout.config.split_by]
     for name in SPLITS:
         if not found[name]["sequences"]:
             raise DataRefused(

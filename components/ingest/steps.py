@@ -63,6 +63,7 @@ def to_steps(piece: Piece, file: int, layout: Layout, report: Report) -> pa.Reco
       string or float64, `label_time`, a column per feature and per slice.
     """
     _report_misshapen(piece, file, report)
+    _refuse_late_features(piece, file, layout, report)
     records = _usable_records(piece, file, layout, report)
     columns = dict(_convert(records, layout, report))
     columns |= _identity(columns, records, piece.name, layout)
@@ -77,6 +78,16 @@ def _report_misshapen(piece: Piece, file: int, report: Report) -> None:
     if piece.misshapen:
         where = positions(file, MISSHAPEN + piece.first_misshapen + np.arange(piece.misshapen))
         report.add(np.ones(piece.misshapen, bool), where, lambda place: piece.misshapen_texts[place])
+
+
+def _refuse_late_features(piece: Piece, file: int, layout: Layout, report: Report) -> None:
+    """Notes features that occur only after the records that were looked at, as TFRecords may have them."""
+    if layout.inferred and layout.config.format == "tfrecord":
+        for name in sorted(set(piece.table.column_names) - layout.columns):
+            report.note_fatal(
+                f"{layout.files[file].path}: feature {name!r} is in none of the first records; "
+                "name all features in data.features"
+            )
 
 
 def _usable_records(piece: Piece, file: int, layout: Layout, report: Report) -> _Records:
@@ -172,7 +183,10 @@ def _convert(records: _Records, layout: Layout, report: Report) -> Iterator[tupl
 
 def _describe(name: str, expected: str, column: pa.Array) -> Callable[[int], str]:
     def describe(place: int) -> str:
-        value = column[place].as_py()
+        try:
+            value = column[place].as_py()
+        except (OverflowError, ValueError):  # a moment that Python has no date for
+            value = pc.cast(column.slice(place, 1), pa.int64())[0].as_py()
         return f"column {name}: expected {expected}, got {'none' if value is None else repr(value)}"
 
     return describe

@@ -163,6 +163,14 @@ def test_a_split_with_an_empty_side_is_refused(write, refused, split, side):
     assert f"the {side} split would be empty" in refused(path, data=data, split=split)
 
 
+def test_a_whole_cutoff_is_exact(write, ingest):
+    first = 1700000000000000000
+    rows = "".join(f"s{i},{first + i},p,1\n" for i in range(300))
+    path = write("rows.csv", "id,t,kind,a\n" + rows)
+    found = ingest(path, data=LONG, split={"by": "time", "cutoff": first + 100})
+    assert (len(found.train), len(found.eval)) == (100, 200)
+
+
 def test_a_cutoff_of_another_kind_than_the_times_is_refused(write, refused):
     path = write("rows.csv", "id,t,kind,a\nx,1,p,1\ny,2,p,1\n")
     text = refused(path, data=LONG, split={"by": "time", "cutoff": "2015-01-01"})

@@ -47,7 +47,7 @@ def test_without_time_the_order_of_the_rows_holds(write, ingest):
     [
         (["1600000000123456800", "1600000000123456789"], [2, 1], [1600000000123456789, 1600000000123456800]),
         (["+2", "1"], [2, 1], [1, 2]),
-        (["1.5", "-3"], [2, 1], [-3, 1.5]),
+        (["1.5", "-3"], [2, 1], [-3_000_000, 1_500_000]),  # millionths
         (["2020-01-01T02:30:00+02:00", "2020-01-01T00:31:00Z"], [1, 2], [1577838600 * US, 1577838660 * US]),
         (["2020-01-01T00:00:00.000000002", "2020-01-01"], [2, 1], [1577836800 * NS, 1577836800 * NS + 2]),
         (["2020-01-02", "2020-01-01"], [2, 1], [1577836800 * US, 1577923200 * US]),
@@ -205,7 +205,7 @@ def test_problems_of_several_files_come_together_the_first_twenty_and_the_count(
         ("id,t,kind,sequence_length\nx,1,p,1\n", "'sequence_length': the name is taken"),
         ("id,t,kind,\nx,1,p,1\n", "'': the name is empty"),
         ("id,t,kind,a b,a.b\nx,1,p,1,2\n", "'a b' and 'a.b' would both be a_b in requests"),
-        ('id,t,kind,a\nx,1,"p\nq",1\n', "line 3, column kind: expected a class"),
+        ('id,t,kind,a\nx,1,"p\nq",1\n', "line 2, column kind: expected a class"),
         ("id,t,kind,a\nx,1,NaN,1\n", "line 2, column kind: expected a class, got 'NaN'"),
         ("id,t,kind,a,w\n" + "".join(f"x,{i},p,1,u{i}\n" for i in range(30)), "column w: nearly every cell"),
         ("id,t,kind,a,d\nx,1,p,1,2020-01-01\n", "column d: it holds moments such as '2020-01-01'"),
@@ -335,3 +335,60 @@ def test_a_large_file_is_read_in_blocks_without_losing_a_row(tmp_path, ingest):
     found = ingest(path, data=LONG, split={"by": "order"})
     assert found.manifest["rows"]["read"] == rows
     np.testing.assert_array_equal(found.by_id()["7"]["a"], np.arange(7, rows, 1000) % 97)
+
+
+def test_a_time_with_a_fraction_keeps_it(write, ingest):
+    rows = "".join(f"s{i},{1700000000.5 + i * 10 + j * 0.25},p,1\n" for i in range(4) for j in range(3))
+    found = ingest(write("rows.csv", "id,t,kind,a\n" + rows), data=LONG, split={"by": "order"})
+    assert found.by_id()["s0"]["step_time"] == [1700000000500000, 1700000000750000, 1700000001000000]
+    assert found.manifest["splits"]["train"]["first_time"] == 1700000000.5
+
+
+def test_a_number_beyond_float32_is_refused(write, refused):
+    path = write("rows.csv", "id,t,kind,a\nx,1,p,1e39\nx,2,p,inf\n")
+    text = refused(path, data=LONG)
+    assert "line 2, column a: expected a number of less than 3.4e38, got '1e39'" in text
+    assert text.startswith("places that cannot be used: 1")  # inf is what it says
+
+
+def test_hexadecimal_is_no_whole_number_whatever_stands_beside_it(write, refused):
+    for other in ("5", " 5"):
+        path = write("rows.csv", f"id,t,kind,a\nx,1,p,0x1F\nx,2,p,{other}\n")
+        text = refused(path, data={**LONG, "features": {"a": "integer"}})
+        assert text.startswith("places that cannot be used: 1")
+        assert "line 2, column a" in text
+
+
+def test_a_quoted_header_after_a_byte_order_mark_is_read(tmp_path, ingest):
+    path = tmp_path / "excel.csv"
+    frame = pd.DataFrame({"id": ["x", "y, z"], "t": [1, 1], "kind": ["p", "q"], "a, b": [1.0, 2.0]})
+    frame.to_csv(path, index=False, encoding="utf-8-sig", quoting=1)
+    found = ingest(path, data=LONG, split={"by": "order", "eval_fraction": 0.5})
+    assert found.by_id()["y, z"]["a, b"] == [2]
+
+
+def test_a_file_is_taken_by_its_name_also_where_that_is_a_pattern(write, ingest):
+    path = write("machine [1].csv", "id,t,kind,a\n" + REST)
+    assert len(ingest(path, data=LONG, split={"by": "order"}).all) == 9
+
+
+def test_numbers_in_the_names_of_files_count_by_their_value(tmp_path, ingest):
+    for part in range(12):
+        (tmp_path / f"part{part}.csv").write_text("kind,a\n" + f"p,{part}\n" * 5)
+    data = {"label": "kind", "window": {"length": 2, "horizon": 0}}
+    found = ingest(str(tmp_path / "*.csv"), data=data, split={"by": "order"})
+    values = [value for row in (*found.train, *found.eval) for value in row["a"]]
+    assert values == sorted(values)
+
+
+@pytest.mark.parametrize("cell", ["36,5", "02.01.2023", "1/2/2023 05:00"])
+def test_foreign_numbers_and_dates_are_asked_about(write, refused, cell):
+    path = write("rows.csv", "id;t;kind;a\n" + "".join(f"x;{t};p;{cell}\n" for t in range(30)))
+    assert "write them as 1.5 and 2015-02-04" in refused(path, data={**LONG, "delimiter": ";"})
+
+
+def test_a_second_fault_does_not_hide_the_first(tmp_path, refused):
+    rows = "".join(f"x,{i},p,{i}\n" for i in range(2000))
+    path = tmp_path / "rows.csv"
+    path.write_text("id,t,kind,a\nx,-1,p,bad\n" + rows + 'x,9999,p,1,"never closed\n' + "y,1,p,1\n" * 10)
+    assert "line 2, column a: expected a number, got 'bad'" in refused(path, data=LONG)

@@ -1,6 +1,7 @@
 """Parquet through ingest: rows that are steps, and rows whose cells are lists of steps."""
 
 from datetime import date, datetime, timedelta, timezone
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
@@ -104,3 +105,81 @@ def test_what_is_no_parquet_is_refused(tmp_path, refused, content, expected):
 def test_a_table_without_rows_is_refused(tmp_path, refused):
     path = save(tmp_path, id=pa.array([], pa.string()), t=[], kind=[], a=[])
     assert "expected rows, got none" in refused(path, data=LONG)
+
+
+def files(tmp_path, *tables: dict[str, object]) -> str:
+    for number, columns in enumerate(tables):
+        pq.write_table(pa.table(columns), tmp_path / f"{number}.parquet", version="2.6")
+    return str(tmp_path / "*.parquet")
+
+
+def test_an_id_and_a_class_are_the_same_as_whole_and_as_real_numbers(tmp_path, ingest):
+    big = 20230101123
+    source = files(
+        tmp_path,
+        {"id": [big, big + 1], "t": [1, 1], "kind": [1, 0], "a": [1.0, 2.0]},
+        {"id": [float(big), float(big + 1)], "t": [2, 2], "kind": [1.0, 0.0], "a": [3.0, 4.0]},
+    )
+    found = ingest(source, data=LONG, split=ORDER).by_id()
+    assert {name: (row["kind"], row["a"]) for name, row in found.items()} == {
+        str(big): ([b"1"], [1, 3]),
+        str(big + 1): ([b"0"], [2, 4]),
+    }
+
+
+def test_nan_is_no_id(tmp_path, refused):
+    path = save(tmp_path, id=[1.0, float("nan"), 2.0], t=[1, 2, 3], kind=["p"] * 3, a=[1.0] * 3)
+    assert "row 2, column id: expected a value on one line, got nan" in refused(path, data=LONG, split=ORDER)
+
+
+def test_a_column_of_another_type_in_a_later_file_is_refused(tmp_path, refused):
+    one = {"id": ["x"], "t": [1], "kind": [1], "a": [1.0]}
+    text = refused(files(tmp_path, one, {**one, "kind": [True]}), data=LONG, split=ORDER)
+    assert "1.parquet, column kind: expected int64 as in" in text
+    assert text.endswith("got bool")
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pa.array([1, 2**63 + 5], pa.uint64()),
+        pa.array([1.0, 1e19]),
+        pa.array([1.0, 1.5]),
+        pa.array([1, None], pa.int64()),
+    ],
+)
+def test_what_is_no_int64_is_no_integer(tmp_path, refused, values):
+    path = save(tmp_path, id=["x", "y"], t=[1, 2], kind=["p", "q"], a=values)
+    text = refused(path, data={**LONG, "features": {"a": "integer"}}, split=ORDER)
+    assert "row 2, column a: expected a whole number" in text
+
+
+def test_a_decimal_keeps_every_digit_as_an_integer(tmp_path, ingest):
+    values = pa.array([Decimal(1), Decimal(2**60 + 1)], pa.decimal128(38, 0))
+    path = save(tmp_path, id=["x", "y"], t=[1, 2], kind=["p", "q"], a=values)
+    found = ingest(path, data={**LONG, "features": {"a": "integer"}}, split=ORDER)
+    assert found.by_id()["y"]["a"] == [2**60 + 1]
+
+
+def test_the_finest_unit_of_all_files_is_kept(tmp_path, ingest):
+    rest = {"kind": ["p", "p"], "a": [1.0, 2.0]}
+    source = files(
+        tmp_path,
+        {"id": ["x", "x"], "t": pa.array([1, 2], pa.timestamp("us")), **rest},
+        {"id": ["y", "y"], "t": pa.array([2001, 2999], pa.timestamp("ns")), **rest},
+    )
+    found = ingest(source, data=LONG, split=ORDER).by_id()
+    assert (found["x"]["step_time"], found["y"]["step_time"]) == ([1000, 2000], [2001, 2999])
+
+
+def test_a_moment_beyond_the_unit_is_refused(tmp_path, refused):
+    times = pa.array([1, 20_000_000_000_000], pa.timestamp("s"))
+    path = save(tmp_path, id=["x", "y"], t=times, kind=["p", "q"], a=[1.0, 2.0])
+    assert "row 2, column t: expected an ISO 8601 timestamp" in refused(path, data=LONG, split=ORDER)
+
+
+def test_one_cell_that_is_no_text_costs_one_row(tmp_path, ingest):
+    path = save(tmp_path, id=pa.array([b"x", b"y", b"\xff", b"z"]), t=[1] * 4, kind=["p"] * 4, a=[1.0] * 4)
+    found = ingest(path, data={**LONG, "on_bad_rows": "skip"}, split=ORDER)
+    assert sorted(found.by_id()) == ["x", "y", "z"]
+    assert found.manifest["rows"]["skipped"] == 1

@@ -121,3 +121,10 @@ def test_uneven_and_missing_features_are_named_by_their_record(tmp_path, refused
     assert "record 2, expected features of one length" in text
     assert "record 3, expected features of one length" in text
     assert "record 4, column kind: expected a class, got none" in text
+
+
+def test_a_feature_that_first_occurs_late_is_not_dropped_silently(tmp_path, refused):
+    records = [example(kind=[b"p"], a=[1.0])] * 1200 + [example(kind=[b"p"], a=[1.0], b=[2.0])]
+    text = refused(save(tmp_path / "x.tfrecord", records), data={"label": "kind"}, split=ORDER)
+    assert "feature 'b' is in none of the first records" in text
+    assert "name all features in data.features" in text
