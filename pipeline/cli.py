@@ -41,7 +41,7 @@ def cli(context: click.Context, debug: bool) -> None:
 @click.option(
     "-o", "--output", default="sluice.yaml", show_default=True,
     type=click.Path(dir_okay=False, path_type=Path),
-    help="The configuration to write; schema.pbtxt goes beside it.",
+    help="The configuration to write; the schema goes beside it, as .pbtxt.",
 )  # fmt: skip
 @click.option("--force", is_flag=True, help="Overwrite what is there.")
 def init(data: str, output: Path, force: bool) -> None:

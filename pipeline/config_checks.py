@@ -30,7 +30,7 @@ NOT_YET: dict[str, tuple[str, ...] | None] = {
 }
 # What can be checked and not yet trained.
 TRAINED_TASKS = ("multiclass",)
-_TRAINED_KINDS = ("float",)
+TRAINED_KINDS = ("float", "integer")
 
 
 def not_yet_trained(config: Config) -> list[str]:
@@ -41,7 +41,7 @@ def not_yet_trained(config: Config) -> list[str]:
     elif not config.gate.thresholds:
         problems.append("gate.thresholds: required to run, for there is no default policy yet; give a bound")
     for feature, kind in (config.data.features or {}).items():
-        if kind not in _TRAINED_KINDS:
+        if kind not in TRAINED_KINDS:
             problems.append(f"data.features.{feature}: {kind} is not available for run yet; check works")
     return problems
 

@@ -241,6 +241,8 @@ def _problems(raw: dict[str, Any], errors: Sequence[Any]) -> list[str]:
         else:
             problems[_problem(raw, error)] = None
     for (key, got), kinds in expected.items():
+        if "a number" in kinds:
+            kinds = [kind for kind in kinds if kind != "a whole number"]
         problems[f"{key}: expected {' or '.join(dict.fromkeys(kinds))}, got {got}"] = None
     return list(problems)
 

@@ -7,8 +7,9 @@ from pathlib import Path
 import pyarrow as pa
 
 from components.ingest import csv_file, parquet_file, text_file, tfrecord_file, ts_file
-from components.ingest.cells import family, first_moment, infer_kind
+from components.ingest.inference import first_moment, infer_kind
 from components.ingest.names import refuse_unusable
+from components.ingest.parsing import family
 from components.ingest.problems import SHOWN, with_more
 from pipeline.config import Config, Data, FeatureKind, GivenSource, expand
 from pipeline.errors import DataRefused

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from components.ingest import cells, ts_file
 from components.ingest.layout import Layout
+from components.ingest.parsing import Converted
 from components.ingest.piece import Piece, whole_column
 from components.ingest.problems import Report, file_of, positions, row_of
 
@@ -108,7 +109,7 @@ def _usable_records(piece: Piece, file: int, layout: Layout, report: Report) -> 
     return _Records(table, ids, rows, np.repeat(np.arange(len(rows)), lengths), np.zeros(len(rows), bool))
 
 
-def _wanted(layout: Layout) -> Iterator[tuple[str, str, Callable[[pa.Array], cells.Converted]]]:
+def _wanted(layout: Layout) -> Iterator[tuple[str, str, Callable[[pa.Array], Converted]]]:
     """The columns to convert: source column, column of the steps, how."""
     data = layout.data
     moments = partial(cells.moments, kind=layout.time)

@@ -11,6 +11,7 @@ import numpy as np
 
 from components.ingest.layout import look
 from pipeline.config import Config, Data, expand
+from pipeline.config_checks import TRAINED_KINDS, TRAINED_TASKS
 from pipeline.errors import ConfigError, DataRefused
 from pipeline.init.commented_yaml import flow, render
 from pipeline.init.file_format import Guess, Value, guess_format
@@ -18,7 +19,6 @@ from pipeline.init.first_schema import schema_text
 from pipeline.init.roles import FEW, Roles, guess_roles, value_words
 from pipeline.init.sampled_rows import Column, Table, read_table
 
-SCHEMA = "schema.pbtxt"
 _GATE_EXAMPLES = {"binary": "{metric: recall, min: 0.80}", "regression": "{metric: mse, max: 4.0}"}
 _UNSHOWN = ("name", "data.source", "gate")
 
@@ -61,7 +61,7 @@ def write(data: str, output: Path, *, force: bool = False) -> list[str]:
       ConfigError: no file matches, or there is something to overwrite.
       DataRefused: the file cannot be read.
     """
-    schema = output.with_name(SCHEMA)
+    schema = output.with_suffix(".pbtxt")
     existing = [str(path) for path in (output, schema) if path.exists()]
     if existing and not force:
         raise ConfigError(f"{' and '.join(existing)}: already there; --force overwrites, -o writes elsewhere")
@@ -69,14 +69,24 @@ def write(data: str, output: Path, *, force: bool = False) -> list[str]:
     text, without_schema = _schema(first, data)
     source = Guess("data.source", _relative(first.value("data.source"), output.parent))
     guesses = [source if guess.key == source.key else guess for guess in first.guesses]
-    files = {output: render(guesses, first.ignored, _intro(first, data, output), SCHEMA if text else None)}
+    files = {
+        output: render(guesses, first.ignored, _intro(first, data, output), schema.name if text else None)
+    }
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
         for path, content in {**files, **({schema: text} if text else {})}.items():
             path.write_text(content, encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"{output}: cannot be written ({error.strerror})") from error
-    return [*_summary(first, data), f"wrote {output}{f' and {schema}' if text else ''}", *without_schema]
+    wrote = f"wrote {output}{f' and {schema}' if text else ''}"
+    return [*_summary(first, data), wrote, *without_schema, *_not_trained_yet(first)]
+
+
+def _not_trained_yet(first: FirstConfig) -> Iterator[str]:
+    task, kinds = first.value("task"), (first.value("data.features") or {}).values()
+    if task not in TRAINED_TASKS or set(kinds) - set(TRAINED_KINDS):
+        what = f"a {task} model" if task not in TRAINED_TASKS else "a model of text"
+        yield f"run cannot train {what} yet; check works"
 
 
 def guess_config(data: str) -> FirstConfig:

@@ -10,7 +10,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from components.ingest import cells, csv_file
+from components.ingest.inference import first_moment, infer_kind
 from components.ingest.layout import READERS
+from components.ingest.parsing import flat
 from components.ingest.piece import SAMPLED_ROWS, whole_column
 from pipeline.config import Data, FeatureKind
 from pipeline.errors import DataRefused
@@ -133,14 +135,14 @@ def _column(name: str, values: pa.Array) -> Column:
     row, steps = np.arange(len(values)), _is_list(values)
     if steps:
         row = np.repeat(row, pc.fill_null(pc.list_value_length(values), 0).to_numpy())
-        values = cells.flat(values)
+        values = flat(values)
     if pa.types.is_string(values.type):
         values = pc.utf8_trim_whitespace(values)
     first = pa.chunked_array([values.slice(0, SAMPLED_ROWS)])
-    kind, doubt = cells.infer_kind(first)
+    kind, doubt = infer_kind(first)
     encoded = _encoded(values)
     codes = pc.fill_null(encoded.indices, len(encoded.dictionary)).to_numpy().astype(np.int64)
-    moment = cells.first_moment(first)
+    moment = first_moment(first)
     numbers, unread = np.zeros(0), 1.0
     if moment is not None:
         read = cells.moments(values, moment)

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from components.ingest import steps as st_
-from components.ingest.cells import first_moment, moments
+from components.ingest.cells import moments
+from components.ingest.inference import first_moment
 from components.ingest.layout import Layout, SourceFile
 from components.ingest.problems import Report
 from components.ingest.sequences import Examples, Sequences, group, windows

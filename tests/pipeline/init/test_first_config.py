@@ -64,7 +64,7 @@ def questions_of(text: str) -> str:
 
 
 def schema_of(folder: Path) -> dict[str, schema_pb2.Feature]:
-    text = (folder / "schema.pbtxt").read_text(encoding="utf-8")
+    text = (folder / "sluice.pbtxt").read_text(encoding="utf-8")
     return {each.name: each for each in text_format.Parse(text, schema_pb2.Schema()).feature}
 
 
@@ -174,7 +174,7 @@ def test_without_a_column_that_fits_the_label_is_a_question(first, tmp_path):
         load(tmp_path / "sluice.yaml")
     (problem,) = caught.value.problems
     assert problem.startswith("data.label: required")
-    assert "It has no label" in (tmp_path / "schema.pbtxt").read_text()
+    assert "It has no label" in (tmp_path / "sluice.pbtxt").read_text()
 
 
 def test_two_columns_named_like_a_label_are_a_question(first):
@@ -266,7 +266,7 @@ def test_a_relative_source_is_relative_to_the_output(tmp_path, write, monkeypatc
     init("engin*.csv", Path("configs/first.yaml"))
     assert data_of(Path("configs/first.yaml").read_text())["source"] == f"..{os.sep}engin*.csv"
     assert load("configs/first.yaml").data.label == "worn"
-    assert Path("configs/schema.pbtxt").is_file()
+    assert Path("configs/first.pbtxt").is_file()
 
 
 def test_odd_names_are_read_back_as_they_are(first, tmp_path):
@@ -301,7 +301,7 @@ def test_the_schema_names_what_ingest_writes(first, tmp_path):
     }  # fmt: skip
     assert list(features["worn"].string_domain.value) == ["no", "yes"]
     assert {(each.presence.min_count, each.presence.min_fraction) for each in features.values()} == {(1, 1.0)}
-    assert "from all 6 rows of" in (tmp_path / "schema.pbtxt").read_text()
+    assert "from all 6 rows of" in (tmp_path / "sluice.pbtxt").read_text()
 
 
 def test_the_schema_of_windows_has_their_series_and_start(first, tmp_path):
@@ -312,7 +312,7 @@ def test_the_schema_of_windows_has_their_series_and_start(first, tmp_path):
 def test_the_proposed_schema_can_be_uncommented(first, tmp_path):
     text = first("engines.csv", ENGINES)
     (tmp_path / "sluice.yaml").write_text(text.replace("# schema:", "schema:"))
-    assert load(tmp_path / "sluice.yaml").schema_ == str(tmp_path / "schema.pbtxt")
+    assert load(tmp_path / "sluice.yaml").schema_ == str(tmp_path / "sluice.pbtxt")
 
 
 def sluice(capsys: pytest.CaptureFixture[str], arguments: Sequence[str]) -> tuple[int, str, str]:
@@ -338,7 +338,7 @@ def test_questions_are_printed(capsys, write, tmp_path):
     assert "questions left, also in the file:\n  - data.label: which column holds the answer" in out
 
 
-@pytest.mark.parametrize("name", ["sluice.yaml", "schema.pbtxt"])
+@pytest.mark.parametrize("name", ["sluice.yaml", "sluice.pbtxt"])
 def test_nothing_is_overwritten_without_force(capsys, write, tmp_path, name):
     data, existing = write("engines.csv", ENGINES), write(name, "mine")
     code, out, err = sluice(capsys, [str(data), "-o", str(tmp_path / "sluice.yaml")])
