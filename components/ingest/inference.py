@@ -80,7 +80,7 @@ def _infer_text(texts: pa.Array) -> tuple[FeatureKind, str | None]:
         return "text", None
     distinct = pc.count_distinct(present).as_py()
     if len(present) >= _TOLD_APART and distinct > len(present) / 2:
-        return "category", (f"nearly every cell differs, such as {first!r}: is it an id?")
+        return "category", f"nearly every cell differs, such as {first!r}: is it an id?"
     return "category", None
 
 
