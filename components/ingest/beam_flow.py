@@ -14,7 +14,7 @@ from apache_beam.transforms.window import GlobalWindows
 from components.ingest import examples, splits, steps
 from components.ingest.ahead import ahead
 from components.ingest.layout import READERS, Layout
-from components.ingest.problems import Report
+from components.ingest.problems import Report, one_line
 from components.ingest.sequences import Examples, Sequences, group
 from pipeline.errors import DataRefused
 
@@ -90,7 +90,7 @@ class _Read(beam.DoFn):
                 for shard, part in steps.by_shard(batch, self._shards):
                     yield shard, steps.pack(part)
         except DataRefused as refused:
-            report.note_fatal("; ".join([refused.summary, *refused.problems]))
+            report.note_fatal(one_line(refused))
         yield beam.pvalue.TaggedOutput(_REPORT, report.as_json())
 
     def _batches(self, number: int, report: Report) -> Iterator[pa.RecordBatch]:

@@ -38,13 +38,14 @@ def serialize(features: Mapping[str, pa.Array]) -> pa.Array:
     Returns:
       [N] binary.
     """
-    count = len(next(iter(features.values())))
     entries = [_entry(name, features[name]) for name in sorted(features, key=lambda name: name.encode())]
-    body = _together(entries)
-    example = _field(1, body)
-    joined = [pa.scalar(part, pa.binary()) if isinstance(part, bytes) else part for part in example.parts]
-    serialized = pc.binary_join_element_wise(*joined, pa.scalar(b"", pa.binary()))
-    return serialized if len(serialized) == count else serialized.take(pa.array([0] * count))
+    return _joined(_field(1, _together(entries)))
+
+
+def _joined(message: _Message) -> pa.Array:
+    """The parts of each message in one piece, [N] binary; at least one part is [N]."""
+    parts = [pa.scalar(part, pa.binary()) if isinstance(part, bytes) else part for part in message.parts]
+    return pc.binary_join_element_wise(*parts, pa.scalar(b"", pa.binary()))
 
 
 def _entry(name: str, values: pa.Array) -> _Message:
@@ -81,13 +82,7 @@ def _packed_bytes(encoded: pa.Array, offsets: Lengths) -> _Message:
 
 def _repeated(values: pa.Array, offsets: Lengths) -> _Message:
     """Every value as a field 1 of its own."""
-    one = _field(1, _Message((values,), _sizes(values)))
-    if not len(values):
-        empty = _runs(values, offsets)
-        return _Message((empty,), _sizes(empty))
-    parts = [pa.scalar(part, pa.binary()) if isinstance(part, bytes) else part for part in one.parts]
-    each = pc.binary_join_element_wise(*parts, pa.scalar(b"", pa.binary()))
-    data = _runs(each, offsets)
+    data = _runs(_joined(_field(1, _Message((values,), _sizes(values)))), offsets)
     return _Message((data,), _sizes(data))
 
 

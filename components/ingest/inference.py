@@ -92,7 +92,7 @@ def first_moment(sample: pa.ChunkedArray) -> pa.DataType | None:
     """
     cells = flat(sample)
     if not is_text(cells.type):
-        return next((kind for kind in _typed_moments(cells.type)), None)
+        return _typed_moment(cells.type)
     texts = to_text(cells).values
     texts = texts.filter(pc.not_equal(texts, ""))
     best, fewest = None, len(texts) / 2
@@ -104,11 +104,11 @@ def first_moment(sample: pa.ChunkedArray) -> pa.DataType | None:
     return best
 
 
-def _typed_moments(kind: pa.DataType) -> list[pa.DataType]:
+def _typed_moment(kind: pa.DataType) -> pa.DataType | None:
     if pa.types.is_integer(kind):
-        return [pa.int64()]
+        return pa.int64()
     if pa.types.is_floating(kind) or pa.types.is_decimal(kind):
-        return [pa.float64()]
+        return pa.float64()
     if pa.types.is_timestamp(kind):
-        return [pa.timestamp("ns" if kind.unit == "ns" else "us", "UTC" if kind.tz else None)]
-    return [pa.timestamp("us")] if pa.types.is_date(kind) else []
+        return pa.timestamp("ns" if kind.unit == "ns" else "us", "UTC" if kind.tz else None)
+    return pa.timestamp("us") if pa.types.is_date(kind) else None

@@ -10,7 +10,7 @@ from components.ingest import csv_file, parquet_file, text_file, tfrecord_file, 
 from components.ingest.inference import first_moment, infer_kind
 from components.ingest.names import refuse_unusable
 from components.ingest.parsing import family
-from components.ingest.problems import SHOWN, with_more
+from components.ingest.problems import SHOWN, one_line, refusal, with_more
 from pipeline.config import Config, Data, FeatureKind, GivenSource, expand
 from pipeline.errors import DataRefused
 
@@ -161,10 +161,12 @@ def _samples(config: Config, files: tuple[SourceFile, ...]) -> list[pa.Table]:
             if len(samples) < _SAMPLED_FILES:
                 samples.append(reader.sample(file.path, config.data).select(expected))
         except DataRefused as refused:
-            problems.append("; ".join([refused.summary, *refused.problems]))
+            problems.append(one_line(refused))
+    if len(problems) == 1:
+        raise refusal(problems[0])
     if problems:
         shown = with_more(problems[:SHOWN], len(problems))
-        raise DataRefused(*_one_or_many(shown, len(problems)))
+        raise DataRefused(f"{len(problems):,} files cannot be used", shown)
     _refuse_missing(config, files[0].path, expected)
     _refuse_other_types(config, files, samples)
     return samples
@@ -185,13 +187,6 @@ def _refuse_other_types(config: Config, files: tuple[SourceFile, ...], samples: 
         raise DataRefused(
             "columns of other types than in the first file", with_more(problems[:SHOWN], len(problems))
         )
-
-
-def _one_or_many(problems: list[str], total: int) -> tuple[str, list[str]]:
-    if total == 1:
-        summary, _, rest = problems[0].partition("; ")
-        return summary, [rest] if rest else []
-    return f"{total:,} files cannot be used", problems
 
 
 def _like(sample: pa.Table, first: pa.Table) -> pa.Table:

@@ -6,7 +6,7 @@ from typing import Any
 from components.ingest import splits
 from components.ingest.beam_flow import SPLITS
 from components.ingest.layout import READERS, Layout
-from components.ingest.problems import Report, file_of, merge, row_of, with_more
+from components.ingest.problems import SHOWN, Report, file_of, merge, positions, refusal, row_of, with_more
 from components.ingest.steps import MISSHAPEN
 from pipeline.errors import DataRefused
 
@@ -60,18 +60,17 @@ def texts_with_places(layout: Layout, shown: Sequence[tuple[int, str]]) -> list[
         reader = READERS[str(layout.config.format)]
         lines, wrong_lines = reader.places(file.path, layout.data, rows, misshapen)
         for row, line in zip(rows, lines, strict=True):
-            found[(number << 40) + row] = f"{file.path}, {line}"
+            found[positions(number, row)] = f"{file.path}, {line}"
         for row, line in zip(misshapen, wrong_lines, strict=True):
-            found[(number << 40) + MISSHAPEN + row] = f"{file.path}, {line}"
+            found[positions(number, MISSHAPEN + row)] = f"{file.path}, {line}"
     return [f"{found[position]}, {text}" for position, text in shown]
 
 
 def _refuse(layout: Layout, report: Report) -> None:
     places = report.problems + report.fatal_count
-    texts = [*report.fatal, *texts_with_places(layout, report.shown)][:20]
+    texts = [*report.fatal, *texts_with_places(layout, report.shown)][:SHOWN]
     if places == 1 and not report.shown:
-        summary, _, rest = texts[0].partition("; ")
-        raise DataRefused(summary, [rest] if rest else [])
+        raise refusal(texts[0])
     hint = [] if report.fatal_count else ["data.on_bad_rows: skip leaves such rows out, and lists them"]
     raise DataRefused(f"places that cannot be used: {places:,}", [*with_more(texts, places), *hint])
 

@@ -176,7 +176,7 @@ def family(kind: pa.DataType) -> str:
     """What a type is at heart: number, truth, moment, text, nothing, or something else."""
     if pa.types.is_dictionary(kind):
         kind = kind.value_type
-    while pa.types.is_list(kind) or pa.types.is_large_list(kind):
+    while is_list(kind):
         kind = kind.value_type
     if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
         return "number"
@@ -184,6 +184,24 @@ def family(kind: pa.DataType) -> str:
         return "moment with a zone" if getattr(kind, "tz", None) else "moment"
     words = {"text": is_text(kind), "truth": pa.types.is_boolean(kind), "nothing": pa.types.is_null(kind)}
     return next((word for word, fits in words.items() if fits), "something else")
+
+
+def is_list(kind: pa.DataType) -> bool:
+    """Whether a type is a list, which holds the steps of a record."""
+    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind))
+
+
+def list_lengths(lists: pa.Array) -> npt.NDArray[np.int64]:
+    """Values in each list, [N]; 0 where there is none."""
+    lengths: npt.NDArray[np.int64] = pc.fill_null(pc.list_value_length(lists), 0).to_numpy().astype(np.int64)
+    return lengths
+
+
+def single_values(lists: pa.Array) -> pa.Array:
+    """The value of lists that hold at most one, null where there is none, [N]."""
+    lengths = list_lengths(lists)
+    values = pa.concat_arrays([lists.flatten(), pa.nulls(1, lists.type.value_type)])
+    return values.take(pa.array(np.where(lengths == 1, np.cumsum(lengths) - 1, len(values) - 1)))
 
 
 def is_text(kind: pa.DataType) -> bool:
@@ -203,6 +221,6 @@ def mask_of(values: pa.Array) -> Mask:
 def flat(values: pa.ChunkedArray | pa.Array) -> pa.Array:
     """One array of single cells, whatever the nesting."""
     whole = whole_column(values) if isinstance(values, pa.ChunkedArray) else values
-    while pa.types.is_list(whole.type) or pa.types.is_large_list(whole.type):
+    while is_list(whole.type):
         whole = whole.flatten()
     return whole

@@ -7,16 +7,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.errors import DataRefused
+
 SHOWN = 20
 _FILE_SHIFT = 40  # a position is the number of the file, then 40 bits for the row in it
+
+_AND = "; "
 
 Rows = npt.NDArray[np.int64]
 
 
-def positions(file: int, rows: Rows) -> Rows:
-    """Positions of rows of a file among all rows of the source: in the order of files, then of rows."""
-    found: Rows = rows + (np.int64(file) << _FILE_SHIFT)
-    return found
+def positions(file: int, rows: Any) -> Any:
+    """Positions of one or an array of rows of a file among all rows: in the order of files, then of rows."""
+    return rows + (file << _FILE_SHIFT)
 
 
 def file_of(position: Any) -> Any:
@@ -92,6 +95,17 @@ def merge(reports: Iterable[Mapping[str, Any]]) -> Report:
     merged.shown = sorted(merged.shown)[:SHOWN]
     merged.fatal = sorted(set(merged.fatal))[:SHOWN]
     return merged
+
+
+def one_line(refused: DataRefused) -> str:
+    """A refusal on one line, as it travels from a worker."""
+    return _AND.join([refused.summary, *refused.problems])
+
+
+def refusal(line: str) -> DataRefused:
+    """What `one_line` wrote, as it was said."""
+    summary, _, rest = line.partition(_AND)
+    return DataRefused(summary, [rest] if rest else [])
 
 
 def with_more(problems: list[str], total: int) -> list[str]:

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from components.ingest import cells, ts_file
 from components.ingest.layout import Layout
-from components.ingest.parsing import Converted
+from components.ingest.parsing import Converted, is_list, list_lengths, single_values
 from components.ingest.piece import Piece, whole_column
 from components.ingest.problems import Report, file_of, positions, row_of
 
@@ -129,24 +129,15 @@ def _wanted(layout: Layout) -> Iterator[tuple[str, str, Callable[[pa.Array], Con
         yield data.sequence_id, ID, cells.identity
 
 
-def _is_list(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind))
-
-
 def _single_cells(table: pa.Table, layout: Layout) -> pa.Table:
     """Lists of at most one value, where one value a record is meant, as single cells."""
     data = layout.data
     for name in (data.sequence_id, layout.config.label, data.label_time, *data.slices):
-        if name is None or name not in table.column_names or not _is_list(table.column(name).type):
+        if name is None or name not in table.column_names or not is_list(table.column(name).type):
             continue
         column = whole_column(table.column(name))
-        lengths = pc.fill_null(pc.list_value_length(column), 0)
-        if pc.max(lengths).as_py() == 1 or not len(column):
-            values = pa.concat_arrays([column.flatten(), pa.nulls(1, column.type.value_type)])
-            starts = np.cumsum(lengths.to_numpy()) - 1
-            places = np.where(lengths.to_numpy() == 1, starts, len(values) - 1)
-            single = values.take(pa.array(places))
-            table = table.set_column(table.column_names.index(name), name, single)
+        if not len(column) or list_lengths(column).max() == 1:
+            table = table.set_column(table.column_names.index(name), name, single_values(column))
     return table
 
 
@@ -154,9 +145,7 @@ def _lengths(table: pa.Table, layout: Layout) -> tuple[npt.NDArray[np.int64], np
     """Steps of each record, and which have none, or features of different lengths."""
     used = [name for name, _, _ in _wanted(layout) if name in table.column_names]
     every = [
-        pc.fill_null(pc.list_value_length(whole_column(table.column(name))), 0).to_numpy().astype(np.int64)
-        for name in used
-        if _is_list(table.column(name).type)
+        list_lengths(whole_column(table.column(name))) for name in used if is_list(table.column(name).type)
     ]
     if not every:
         return np.ones(len(table), np.int64), np.zeros(len(table), bool)
@@ -172,7 +161,7 @@ def _convert(records: _Records, layout: Layout, report: Report) -> Iterator[tupl
         has = source in records.table.column_names
         column = whole_column(records.table.column(source)) if has else pa.nulls(len(records), pa.string())
         of = each_record
-        if _is_list(column.type):
+        if is_list(column.type):
             column, of = column.flatten(), records.parents
         converted = convert(column)
         if converted.bad.any():

@@ -1,13 +1,12 @@
 """Reads plain text: each file is one series, each character a step."""
 
-import gzip
 import zlib
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
+from components.ingest.packed import open_unpacked
 from components.ingest.piece import SAMPLED_ROWS, Piece
 from pipeline.config import Data
 from pipeline.errors import DataRefused
@@ -34,9 +33,9 @@ def read(path: str, name: str, data: Data) -> Iterator[Piece]:
       DataRefused: the file is empty or not UTF-8.
     """
     del data
-    raw = Path(path).read_bytes()
     try:
-        text = (gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw).decode("utf-8-sig")
+        with open_unpacked(path) as file:
+            text = file.read().decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise DataRefused(f"{path}: expected UTF-8 text", [str(error)]) from error
     except (OSError, EOFError, zlib.error) as error:

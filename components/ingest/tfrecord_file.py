@@ -10,6 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from components.ingest.packed import is_gzip
+from components.ingest.parsing import list_lengths, single_values
 from components.ingest.piece import SAMPLED_ROWS, Piece, whole_column
 from pipeline.config import Data
 from pipeline.errors import DataRefused
@@ -60,8 +62,7 @@ def _batches(path: str, size: int) -> Iterator[Any]:
 
     if not Path(path).stat().st_size:
         raise DataRefused(f"{path}: the file is empty")
-    with Path(path).open("rb") as file:
-        packed = file.read(2) == b"\x1f\x8b"
+    packed = is_gzip(path)
     read = 0
     try:
         for batch in tf.data.TFRecordDataset(path, "GZIP" if packed else "").batch(size).as_numpy_iterator():
@@ -135,20 +136,19 @@ def _merged(path: str, table: pa.Table) -> pa.Table:
 
 def _single(path: str, name: str, values: pa.Array) -> pa.Array:
     """The one value of a context feature, null where it has none."""
-    lengths = pc.fill_null(pc.list_value_length(values), 0).to_numpy()
-    if len(lengths) and lengths.max() > 1:
-        raise DataRefused(f"{path}: context feature {name!r}: expected one value, got {lengths.max()}")
-    cells = pa.concat_arrays([values.flatten(), pa.nulls(1, values.type.value_type)])
-    return cells.take(pa.array(np.where(lengths == 1, np.cumsum(lengths) - 1, len(cells) - 1)))
+    longest = list_lengths(values).max(initial=0)
+    if longest > 1:
+        raise DataRefused(f"{path}: context feature {name!r}: expected one value, got {longest}")
+    return single_values(values)
 
 
 def _one_a_step(path: str, name: str, values: pa.Array) -> pa.Array:
     """A feature list, as a list of its steps' values."""
     inner = values.flatten()
-    lengths = pc.fill_null(pc.list_value_length(inner), 0).to_numpy()
+    lengths = list_lengths(inner)
     if len(lengths) and (lengths.min(), lengths.max()) != (1, 1):
         got = f"got {lengths.min()} to {lengths.max()}"
         raise DataRefused(f"{path}: feature list {name!r}: expected one value a step, {got}")
-    sizes = pc.fill_null(pc.list_value_length(values), 0).to_numpy()
+    sizes = list_lengths(values)
     offsets = pa.array(np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32))
     return pa.ListArray.from_arrays(offsets, inner.flatten())

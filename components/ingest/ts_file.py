@@ -3,13 +3,11 @@
 The format is described at https://www.sktime.net/en/stable/api_reference/file_specifications/ts.html.
 """
 
-import gzip
 import re
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import IO
 
 import numpy as np
@@ -17,6 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from components.ingest.packed import open_unpacked
 from components.ingest.piece import SAMPLED_ROWS, Piece
 from pipeline.config import Data
 from pipeline.errors import DataRefused
@@ -57,7 +56,7 @@ def columns(path: str, data: Data) -> list[str]:
 
 def sample(path: str, data: Data) -> pa.Table:
     """The first cases."""
-    with _clear_errors(path), _open(path) as file:
+    with _clear_errors(path), open_unpacked(path) as file:
         header = _read_header(path, file)
         for piece in _pieces(file, header, "", data.label or "label", _SAMPLE_BYTES):
             return piece.table.slice(0, SAMPLED_ROWS)
@@ -73,7 +72,7 @@ def read(path: str, name: str, data: Data) -> Iterator[Piece]:
     Raises:
       DataRefused: the file cannot be read.
     """
-    with _clear_errors(path), _open(path) as file:
+    with _clear_errors(path), open_unpacked(path) as file:
         header = _read_header(path, file)
         yield from _pieces(file, header, name, data.label or "label", _BLOCK_BYTES)
 
@@ -84,7 +83,7 @@ def places(
     """Lines of cases."""
     del data, misshapen
     wanted, lines, case = set(rows), {}, 0
-    with _clear_errors(path), _open(path) as file:
+    with _clear_errors(path), open_unpacked(path) as file:
         number = _read_header(path, file).lines
         for line in file:
             number += 1
@@ -93,12 +92,6 @@ def places(
                     lines[case] = number
                 case += 1
     return [f"line {lines[row]}" if row in lines else f"case {row + 1}" for row in rows], []
-
-
-def _open(path: str) -> IO[bytes]:
-    with Path(path).open("rb") as file:
-        packed = file.read(2) == b"\x1f\x8b"
-    return gzip.open(path) if packed else Path(path).open("rb")  # type: ignore[return-value]
 
 
 @contextmanager

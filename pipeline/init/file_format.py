@@ -2,7 +2,6 @@
 
 import codecs
 import csv
-import gzip
 import io
 import itertools
 import re
@@ -10,10 +9,10 @@ import zlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 from components.ingest.layout import READERS
+from components.ingest.packed import open_unpacked
 from pipeline.config import Data, format_of
 from pipeline.errors import DataRefused
 
@@ -68,10 +67,8 @@ def guess_format(path: str) -> tuple[str, list[Guess], list[str]]:
 
 def _start(path: str) -> bytes:
     """The first bytes of a file, unpacked."""
-    with Path(path).open("rb") as file:
-        packed = file.read(2) == b"\x1f\x8b"
     try:
-        with gzip.open(path) if packed else Path(path).open("rb") as content:
+        with open_unpacked(path) as content:
             return content.read(_START_BYTES)
     except (OSError, EOFError, zlib.error) as error:
         raise DataRefused(f"{path}: cannot be unpacked", [str(error)]) from error

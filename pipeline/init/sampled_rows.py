@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from components.ingest import cells, csv_file
 from components.ingest.inference import first_moment, infer_kind
 from components.ingest.layout import READERS
-from components.ingest.parsing import flat
+from components.ingest.parsing import flat, is_list, single_values
 from components.ingest.piece import SAMPLED_ROWS, whole_column
 from pipeline.config import Data, FeatureKind
 from pipeline.errors import DataRefused
@@ -132,7 +132,7 @@ def _parts(path: str, data: Data, kind: str) -> Iterator[pa.Table]:
 
 
 def _column(name: str, values: pa.Array) -> Column:
-    row, steps = np.arange(len(values)), _is_list(values)
+    row, steps = np.arange(len(values)), is_list(values.type)
     if steps:
         row = np.repeat(row, pc.fill_null(pc.list_value_length(values), 0).to_numpy())
         values = flat(values)
@@ -163,12 +163,8 @@ def _encoded(values: pa.Array) -> pa.Array:
     return encoded
 
 
-def _is_list(values: pa.Array) -> bool:
-    return bool(pa.types.is_list(values.type) or pa.types.is_large_list(values.type))
-
-
 def _one_value_a_row(values: pa.Array) -> pa.Array:
     """Lists that never hold more than one value, as TFRecords have them, as single values."""
-    if not _is_list(values) or (pc.max(pc.list_value_length(values)).as_py() or 0) > 1:
+    if not is_list(values.type) or (pc.max(pc.list_value_length(values)).as_py() or 0) > 1:
         return values
-    return pa.array([cell[0] if cell else None for cell in values.to_pylist()], values.type.value_type)
+    return single_values(values)
