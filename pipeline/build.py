@@ -1,11 +1,12 @@
 """The DAG, in the order the data flows. Read this first."""
 
 import json
+from typing import Any
 
 from tfx import v1 as tfx
 from tfx.dsl.components.base.base_node import BaseNode
 
-from components.auditor.component import Auditor
+from components.auditor.component import Auditor, DataGate
 from components.ingest.component import Ingest
 from components.trainer import training
 from components.transform import preprocessing
@@ -51,10 +52,18 @@ def create_pipeline(
     validator = tfx.components.ExampleValidator(
         statistics=statistics.outputs["statistics"], schema=schema.outputs["schema"]
     )
-    auditor = Auditor(anomalies=validator.outputs["anomalies"])
-    stages: list[BaseNode] = [ingest, statistics, schema, validator, auditor]
+    auditor = Auditor(
+        examples=examples,
+        statistics=statistics.outputs["statistics"],
+        schema=schema.outputs["schema"],
+        anomalies=validator.outputs["anomalies"],
+        config=_audit_settings(config),
+        code=fingerprint.of_code(["components/auditor"]),
+    )
+    gate = DataGate(findings=auditor.outputs["findings"])
+    stages: list[BaseNode] = [ingest, statistics, schema, validator, auditor, gate]
     if not until_audit:
-        stages += _model_stages(config, examples, schema.outputs["schema"], auditor)
+        stages += _model_stages(config, examples, schema.outputs["schema"], gate)
     return tfx.dsl.Pipeline(
         pipeline_name=config.name.replace("_", "-"),  # the only names Kubeflow takes
         pipeline_root=root,
@@ -76,7 +85,7 @@ def _model_stages(
     config: Config,
     examples: tfx.types.BaseChannel,
     schema: tfx.types.BaseChannel,
-    auditor: BaseNode,
+    gate: BaseNode,
 ) -> list[BaseNode]:
     transform = tfx.components.Transform(
         examples=examples,
@@ -86,7 +95,7 @@ def _model_stages(
         disable_statistics=True,  # nothing reads them, and they take as long as the rest
         custom_config=_transform_settings(config),
     )
-    transform.add_upstream_node(auditor)  # refused data goes no further
+    transform.add_upstream_node(gate)  # refused data goes no further
     trainer = tfx.components.Trainer(
         examples=transform.outputs["transformed_examples"],
         transform_graph=transform.outputs["transform_graph"],
@@ -127,8 +136,22 @@ def _data_settings(config: Config) -> str:
         exclude={"data": {"max_length", "truncate"}},
         exclude_unset=True,
     )
-    settings["split"] = {**settings.get("split", {}), "by": config.split_by}
-    return json.dumps(settings)
+    return _with_split_rule(config, settings)
+
+
+def _audit_settings(config: Config) -> str:
+    """What the findings depend on, as JSON."""
+    settings = config.model_dump(
+        mode="json",
+        include={"name", "task", "data", "split", "schema_", "audit"},
+        exclude_unset=True,
+        by_alias=True,
+    )
+    return _with_split_rule(config, settings)
+
+
+def _with_split_rule(config: Config, settings: dict[str, Any]) -> str:
+    return json.dumps({**settings, "split": {**settings.get("split", {}), "by": config.split_by}})
 
 
 def _transform_settings(config: Config) -> preprocessing.Settings:

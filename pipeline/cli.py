@@ -1,5 +1,6 @@
 """The command line. Nothing here imports TensorFlow before a command needs it."""
 
+import json
 import os
 import shutil
 import sys
@@ -71,10 +72,11 @@ def run(config: str, overrides: tuple[str, ...], beam_args: tuple[str, ...]) -> 
 @cli.command()
 @_CONFIG
 @_SET
+@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON, and all else to stderr.")
 @click.argument("beam_args", nargs=-1, type=click.UNPROCESSED)
-def check(config: str, overrides: tuple[str, ...], beam_args: tuple[str, ...]) -> None:
+def check(config: str, overrides: tuple[str, ...], as_json: bool, beam_args: tuple[str, ...]) -> None:
     """Ingests and judges the data, and stops there."""
-    _execute(config, overrides, beam_args, until_audit=True)
+    _execute(config, overrides, beam_args, until_audit=True, as_json=as_json)
 
 
 @cli.command()
@@ -121,7 +123,14 @@ def _run_line(folder: Path) -> str:
     return f"{run['run_id']:<20} {run['name']:<20} {status:<14} {seconds:7.1f} s  {pushed}".rstrip()
 
 
-def _execute(path: str, overrides: Sequence[str], beam_args: Sequence[str], *, until_audit: bool) -> None:
+def _execute(
+    path: str,
+    overrides: Sequence[str],
+    beam_args: Sequence[str],
+    *,
+    until_audit: bool,
+    as_json: bool = False,
+) -> None:
     from pipeline import terminal
     from pipeline.config_checks import not_yet_trained
     from pipeline.config_file import load
@@ -133,7 +142,7 @@ def _execute(path: str, overrides: Sequence[str], beam_args: Sequence[str], *, u
         update={"run": config.run.model_copy(update={"beam_args": (*config.run.beam_args, *beam_args)})}
     )
     folder = record.create(Path(config.run.root) / config.name)
-    with terminal.chatter_to(folder / record.LOG) as console:
+    with terminal.chatter_to(folder / record.LOG, to_stderr=as_json) as console:
 
         def give_up() -> None:
             record.write(folder, record.RUN, _interrupted(folder))
@@ -155,9 +164,19 @@ def _execute(path: str, overrides: Sequence[str], beam_args: Sequence[str], *, u
         except KeyboardInterrupt:  # while the libraries were loading: nothing has begun
             give_up()
         _report(console, folder)
+    if as_json:
+        click.echo(json.dumps(_checked(folder), indent=2))
     if result.exit_code == INTERRUPTED:
         os._exit(INTERRUPTED)  # Beam's threads may still be at work
     sys.exit(result.exit_code)
+
+
+def _checked(folder: Path) -> dict[str, object]:
+    """What `check --json` prints: validation.json, where the data got that far, and how the run ended."""
+    run = record.read(folder, record.RUN) or {}
+    nothing: dict[str, object] = {"verdict": None, "checks_run": [], "findings": []}
+    ended = {name: run[name] for name in ("run_id", "name", "status", "exit_code", "error")}
+    return {**(record.read(folder, record.VALIDATION) or nothing), **ended}
 
 
 def _interrupted(folder: Path) -> dict[str, object]:
@@ -180,16 +199,26 @@ def _report(console: "Console", folder: Path) -> None:
 
     run = record.read(folder, record.RUN) or {}
     console.print()
-    for line in summary.data_lines(record.read(folder, record.VALIDATION)):
+    validation = record.read(folder, record.VALIDATION)
+    for line in summary.data_lines(validation):
         console.print(line)
+    findings = bool(validation and validation["findings"])
+    if validation and findings:
+        console.print()
+        console.print(summary.findings_table(validation))
     if trained := summary.training_line(run):
         console.print(trained)
     if evaluation := record.read(folder, record.EVALUATION):
         console.print()
         console.print(summary.metrics_table(evaluation))
     console.print()
-    for line in summary.why(folder):
+    for line in (
+        [next(summary.why(folder))] if run["status"] == "data_refused" and findings else summary.why(folder)
+    ):
         console.print(line)
+    if validation and findings and run["status"] in ("checked", "data_refused"):
+        for line in summary.remedies(validation):
+            console.print(f"  {line}")
     shown = summary.shown_path(folder)
     if run["status"] == "failed":
         console.print(f"the log has the whole of it: {shown}/{record.LOG}")

@@ -34,7 +34,14 @@ Paths = Annotated[
     BeforeValidator(_as_tuple, json_schema_input_type=str | Annotated[tuple[str, ...], Field(min_length=1)]),
     Field(min_length=1),
 ]
-Severity = Literal["error", "warning", "off"]
+# YAML 1.1 reads a bare `off` as false.
+Severity = Annotated[
+    Literal["error", "warning", "off"],
+    BeforeValidator(
+        lambda value: "off" if value is False else value,
+        json_schema_input_type=Literal["error", "warning", "off", False],
+    ),
+]
 Format = Literal["csv", "parquet", "ts", "tfrecord", "text"]
 FeatureKind = Literal["float", "integer", "category", "text"]
 

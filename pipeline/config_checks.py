@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from components.auditor.checks import CHECKS
 from pipeline.config import RESERVED_FEATURES, Config, GivenSource, format_of, matches, source_paths
 
 NO_SOURCE = "no-source"  # stands for a source that is missing or wrong, so that the rest can be checked
@@ -15,7 +16,6 @@ AVERAGED = ("precision", "recall", "f1", "auc")  # as <name>_macro, or <name>[cl
 
 # What the configuration already names and no stage does yet. `None`: the whole key, otherwise these values.
 NOT_YET: dict[str, tuple[str, ...] | None] = {
-    "audit.severity": None,
     "model.embedding": None,
     "model.vocabulary": None,
     "training.class_weight": ("balanced",),
@@ -66,7 +66,7 @@ def contradictions(config: Config) -> list[str]:
     """What is well-formed but cannot work together."""
     checks = (
         _format_problems, _label_problems, _unnamed_problems, _column_problems,
-        _split_problems, _gate_problems, _remote_problems,
+        _split_problems, _audit_problems, _gate_problems, _remote_problems,
     )  # fmt: skip
     return [problem for check in checks for problem in check(config)]
 
@@ -180,6 +180,12 @@ def _gap_problems(config: Config) -> Iterator[str]:
         yield f"split.gap: {split.gap} needs split.by time; give a number of steps"
     elif split.gap_steps and not windows:
         yield "split.gap: steps are left out between windows; for whole sequences give a duration such as 7d"
+
+
+def _audit_problems(config: Config) -> Iterator[str]:
+    for name in config.audit.severity:
+        if name not in CHECKS:
+            yield f"audit.severity, {name}: no such check{nearest(name, list(CHECKS))}"
 
 
 def _gate_problems(config: Config) -> Iterator[str]:

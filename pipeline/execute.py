@@ -10,8 +10,7 @@ from typing import Any
 
 from tfx.utils import path_utils
 
-from components.auditor.anomalies import read_anomalies
-from components.auditor.findings import errors, schema_anomalies
+from components.auditor.component import read_findings
 from components.ingest.component import MANIFEST
 from components.trainer.training import HISTORY
 from components.verdict.decisions import decide
@@ -161,9 +160,9 @@ def _delivered(config: Config, found: Found) -> dict[str, str] | None:
 
 
 def _write_outcome(config: Config, folder: Path, result: Result, found: Found) -> None:
-    if "ExampleValidator" in found:
+    if "Auditor" in found:
         manifest = json.loads((Path(found["Ingest"]["examples"].uri) / MANIFEST).read_text())
-        record.write(folder, record.VALIDATION, _validation(found["ExampleValidator"]["anomalies"], manifest))
+        record.write(folder, record.VALIDATION, _validation(found["Auditor"]["findings"].uri, manifest))
     if "Trainer" in found:
         result.history = json.loads((Path(found["Trainer"]["model_run"].uri) / HISTORY).read_text())
     if "Evaluator" in found:
@@ -178,12 +177,9 @@ def _write_outcome(config: Config, folder: Path, result: Result, found: Found) -
         result.status = "pushed"
 
 
-def _validation(anomalies: lineage.Artifact, manifest: dict[str, Any]) -> dict[str, Any]:
-    found = schema_anomalies(read_anomalies(anomalies.uri, json.loads(anomalies.properties["split_names"])))
+def _validation(findings: str, manifest: dict[str, Any]) -> dict[str, Any]:
     return {
-        "verdict": "fail" if errors(found) else "pass",
-        "checks_run": ["schema-anomaly"],
-        "findings": [finding.as_json() for finding in found],
+        **read_findings(findings),
         "splits": manifest["splits"],
         "split": {key: manifest[key] for key in ("rule", "cutoff", "gap", "unit", "left_out")},
         "rows": manifest["rows"],

@@ -13,6 +13,8 @@ from pipeline import record
 _RATIOS = ("precision", "recall", "f1", "auc")
 _SHOWN_SLICES = 20
 _SHOWN_FEATURES = 8
+_ALONE = 3  # findings of one check shown one by one; of more the first, and how many there are
+_SHOWN_IDS = 3
 
 
 def headline(run: dict[str, Any]) -> str:
@@ -60,6 +62,40 @@ def _kinds_in_words(kinds: dict[str, str]) -> str:
         for kind, names in by_kind.items()
     }
     return "; ".join(f"{kind} {names}" for kind, names in shown.items())
+
+
+def findings_table(validation: dict[str, Any]) -> Table:
+    """The findings about the data, errors first; of a check with many, the one with most sequences."""
+    table = Table(box=None, pad_edge=False)
+    for name in ("severity", "check", "where", "sequences", "finding"):
+        table.add_column(name, justify="right" if name == "sequences" else "left")
+    for (severity, check), found in _by_check(validation).items():
+        for one in found if len(found) <= _ALONE else [max(found, key=lambda one: one["count"])]:
+            table.add_row(severity, check, where(one), f"{one['count']:,}", one["message"])
+        if len(found) > _ALONE:
+            names = [one["feature"] or one["split"] for one in found]
+            shown = ", ".join(names[:_SHOWN_FEATURES]) + (", …" if len(names) > _SHOWN_FEATURES else "")
+            table.add_row("", "", "", "", f"and {len(found) - 1} more; all: {shown}")
+    return table
+
+
+def remedies(validation: dict[str, Any]) -> Iterator[str]:
+    """What to do about each check that found something, errors first."""
+    for (severity, check), found in _by_check(validation).items():
+        for fix in dict.fromkeys(one["fix"] for one in found):
+            yield f"{severity} {check}: {fix}"
+
+
+def where(finding: dict[str, Any]) -> str:
+    """Split and feature of a finding."""
+    return ", ".join(part for part in (finding["split"], finding["feature"]) if part)
+
+
+def _by_check(validation: dict[str, Any]) -> dict[tuple[str, str], list[dict[str, Any]]]:
+    grouped: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for finding in validation["findings"]:
+        grouped.setdefault((finding["severity"], finding["check"]), []).append(finding)
+    return grouped
 
 
 def training_line(run: dict[str, Any]) -> str | None:
@@ -113,10 +149,17 @@ def why(folder: Path) -> Iterator[str]:
     validation = record.read(folder, record.VALIDATION)
     refused = [] if not validation else [f for f in validation["findings"] if f["severity"] == "error"]
     for finding in refused:
-        yield f"  - {finding['check']} ({finding['split']}, {finding['feature']}): {finding['message']}"
+        yield f"  - {finding['check']} ({where(finding)}): {finding['message']}"
+        if finding["examples"]:
+            more = ", …" if finding["count"] > _SHOWN_IDS else ""
+            yield f"    such as {', '.join(finding['examples'][:_SHOWN_IDS])}{more}"
         yield f"    next: {finding['fix']}"
     if run["error"] and not refused:
         yield f"  {run['error']}"
+    warnings = len(validation["findings"]) - len(refused) if validation else 0
+    if warnings:
+        plural = "" if warnings == 1 else "s"
+        yield f"  {warnings} warning{plural} about the data: {shown_path(folder)}/{record.VALIDATION}"
     verdict = record.read(folder, record.VERDICT) or {"decisions": []}
     for decision in verdict["decisions"]:
         if not decision["passed"]:

@@ -17,19 +17,21 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def chatter_to(log: Path) -> Iterator[Console]:
+def chatter_to(log: Path, *, to_stderr: bool = False) -> Iterator[Console]:
     """Sends everything written to stdout and stderr, also by C++ code, to a file.
 
     Args:
       log: the file; it is appended to.
+      to_stderr: keep stdout free for what a program reads.
 
     Yields:
-      A console on what was stdout.
+      A console on what was stdout, or stderr.
     """
     sys.stdout.flush()
     sys.stderr.flush()
     kept = os.dup(1), os.dup(2)
-    with log.open("ab") as file, os.fdopen(os.dup(kept[0]), "w", encoding="utf-8", errors="replace") as out:
+    shown = os.dup(kept[1 if to_stderr else 0])
+    with log.open("ab") as file, os.fdopen(shown, "w", encoding="utf-8", errors="replace") as out:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
         try:

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn import metrics as sk
+from tensorflow_metadata.proto.v0 import anomalies_pb2
 
 from pipeline import demo_data
 
@@ -23,7 +24,7 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[1]
 SLUICE = str(Path(sys.executable).with_name("sluice"))
 STAGES = [
-    "Ingest", "StatisticsGen", "SchemaGen", "ExampleValidator", "Auditor",
+    "Ingest", "StatisticsGen", "SchemaGen", "ExampleValidator", "Auditor", "DataGate",
     "Transform", "Trainer", "Evaluator", "Pusher",
 ]  # fmt: skip
 
@@ -288,13 +289,19 @@ def test_a_class_that_training_never_saw_refuses_the_data_before_transform(tmp_p
     assert done.returncode == 3, done.stdout
     run, validation = home.json("demo", "run.json"), home.json("demo", "validation.json")
     assert run["status"] == "data_refused"
-    assert [stage["name"] for stage in run["stages"]][-1] == "Auditor"
+    assert [(stage["name"], stage["status"]) for stage in run["stages"]][-2:] == [
+        ("Auditor", "done"), ("DataGate", "failed"),
+    ]  # fmt: skip
     assert validation["verdict"] == "fail"
     assert [(f["check"], f["split"], f["feature"]) for f in validation["findings"]] == [
-        ("schema-anomaly", "eval", "label")
+        ("label-domain", "eval", "label")
     ]
+    assert validation["findings"][0]["examples"] == [f"s{number:04}" for number in range(990, 1000)]
     assert "sideways" in done.stdout
-    assert "next: " in done.stdout
+    assert "  error label-domain: give both splits sequences of every class" in done.stdout
+    anomalies = home.artifact("demo", "Auditor", "findings") / "Split-eval" / "SchemaDiff.pb"
+    found = anomalies_pb2.Anomalies.FromString(anomalies.read_bytes())
+    assert "sideways" in found.anomaly_info["label"].description
     assert home.versions("demo") == []
 
 

@@ -1,29 +1,190 @@
-"""Auditor: stops the run before Transform where the data has an error."""
+"""Auditor: finds leaks and misshapen data. DataGate: stops the run where a finding is an error."""
 
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import apache_beam as beam
+import tensorflow as tf
+import tensorflow_data_validation as tfdv
+from google.protobuf import text_format
+from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_pb2
 from tfx import v1 as tfx
 from tfx.types import artifact_utils
 
-from components.auditor.anomalies import read_anomalies
-from components.auditor.findings import errors, schema_anomalies
+from components.auditor.anomalies import read_anomalies, write_anomalies
+from components.auditor.beam_flow import Audit, Findings
+from components.auditor.checks import ERROR
+from components.auditor.conclude import checks_run
+from components.auditor.contract import Contract
+from components.auditor.expected import Expected
+from components.auditor.findings import Finding
+from components.auditor.profile import LOOKED_AT, Profile, profile_of, standard_deviations
+from components.auditor.records import Damaged, Source, read, sources
+from components.auditor.tables import EVAL, TRAIN
+from pipeline.config import Config
 from pipeline.errors import DataRefused
+
+FINDINGS = "findings.json"
+_SPLITS = (TRAIN, EVAL)
+_STATISTICS, _SCHEMA = "FeatureStats.pb", "schema.pbtxt"
+
+
+@tfx.dsl.components.component(use_beam=True)
+def Auditor(  # noqa: N802 (TFX names a component by its function)
+    examples: tfx.dsl.components.InputArtifact[tfx.types.standard_artifacts.Examples],
+    statistics: tfx.dsl.components.InputArtifact[tfx.types.standard_artifacts.ExampleStatistics],
+    schema: tfx.dsl.components.InputArtifact[tfx.types.standard_artifacts.Schema],
+    anomalies: tfx.dsl.components.InputArtifact[tfx.types.standard_artifacts.ExampleAnomalies],
+    findings: tfx.dsl.components.OutputArtifact[tfx.types.standard_artifacts.ExampleAnomalies],
+    config: tfx.dsl.components.Parameter[str],
+    code: tfx.dsl.components.Parameter[str],
+    beam_pipeline: tfx.dsl.components.BeamComponentParameter[beam.Pipeline] = None,
+) -> None:
+    """Audits the Examples of all splits.
+
+    Args:
+      examples: the splits `train` and `eval`.
+      statistics: what StatisticsGen says of them.
+      schema: what they should be.
+      anomalies: what ExampleValidator found.
+      findings: TFDV's Anomalies of each split, and `findings.json`.
+      config: the configuration as JSON; only what the auditor needs.
+      code: a digest of the auditor's code, so that its findings are made anew when it changes.
+      beam_pipeline: the pipeline to run in.
+    """
+    del code  # it only takes part in the cache key
+    splits = artifact_utils.decode_split_names(anomalies.split_names)
+    audit(
+        Config.model_validate_json(config),
+        examples.uri,
+        schema=_read_schema(schema.uri),
+        statistics=_read_statistics(statistics.uri),
+        anomalies=read_anomalies(anomalies.uri, splits),
+        folder=findings.uri,
+        pipeline=beam_pipeline,
+    )
+    findings.split_names = json.dumps(list(_SPLITS))
 
 
 @tfx.dsl.components.component
-def Auditor(  # noqa: N802 (TFX names a component by its function)
-    anomalies: tfx.dsl.components.InputArtifact[tfx.types.standard_artifacts.ExampleAnomalies],
+def DataGate(  # noqa: N802 (TFX names a component by its function)
+    findings: tfx.dsl.components.InputArtifact[tfx.types.standard_artifacts.ExampleAnomalies],
 ) -> None:
-    """Refuses data that does not fit its schema.
+    """Lets a run go on where no finding is an error.
+
+    It is a stage of its own so that the auditor's artifact is registered before the run ends.
 
     Args:
-      anomalies: what ExampleValidator found in each split.
+      findings: what the auditor found.
 
     Raises:
       DataRefused: with every error.
     """
-    splits = artifact_utils.decode_split_names(anomalies.split_names)
-    found = errors(schema_anomalies(read_anomalies(anomalies.uri, splits)))
-    if found:
+    refused = [finding for finding in read_findings(findings.uri)["findings"] if finding["severity"] == ERROR]
+    if refused:
         raise DataRefused(
-            f"the data has {len(found)} error{'' if len(found) == 1 else 's'}",
-            [f"{finding.check}: {finding.split}, {finding.feature}: {finding.message}" for finding in found],
+            f"the data has {len(refused)} error{'' if len(refused) == 1 else 's'}",
+            [f"{finding['check']} ({place(finding)}): {finding['message']}" for finding in refused],
         )
+
+
+def place(finding: Mapping[str, Any]) -> str:
+    """Split and feature of a finding, in words."""
+    return ", ".join(part for part in (finding["split"], finding["feature"]) if part)
+
+
+def read_findings(uri: str) -> dict[str, Any]:
+    """What `audit` gave, from the auditor's artifact."""
+    with tf.io.gfile.GFile(f"{uri.rstrip('/')}/{FINDINGS}") as file:
+        found: dict[str, Any] = json.loads(file.read())
+    return found
+
+
+def audit(
+    config: Config,
+    examples: str,
+    *,
+    schema: schema_pb2.Schema,
+    statistics: Mapping[str, statistics_pb2.DatasetFeatureStatistics],
+    anomalies: Mapping[str, anomalies_pb2.Anomalies],
+    folder: str,
+    pipeline: beam.Pipeline,
+) -> dict[str, Any]:
+    """Audits Examples and writes what was found as TFDV's Anomalies and as JSON.
+
+    Args:
+      config: the configuration: task, label, windows, split rule, severities.
+      examples: folder with `Split-train` and `Split-eval`, TFRecords of tf.Example.
+      schema: what they should be.
+      statistics: split to TFDV's statistics; where a split has none, a first look takes their place.
+      anomalies: split to what TFDV found.
+      folder: where the findings are written.
+      pipeline: to run in.
+
+    Returns:
+      `verdict` (`pass` or `fail`), `checks_run`, `checks_not_run` (name to reason) and `findings`.
+    """
+    files = sources(examples, _SPLITS)
+    expected, contract = Expected.of(config), Contract.of(schema)
+    profile = _look(files, expected, contract, statistics.get(TRAIN))
+    severity = dict(config.audit.severity)
+    made = Audit(
+        tuple(files),
+        sum(tf.io.gfile.stat(file.path).length for file in files),
+        expected,
+        contract,
+        profile,
+        severity,
+        {split: found.SerializeToString() for split, found in anomalies.items()},
+    )
+    tf.io.gfile.makedirs(folder)
+    unfinished = f"{folder.rstrip('/')}/unfinished.json"
+    with pipeline as begin:
+        _ = begin | "audit" >> Findings(made, unfinished)
+    with tf.io.gfile.GFile(unfinished) as file:
+        found = [Finding(**{**one, "examples": tuple(one["examples"])}) for one in json.loads(file.read())]
+    run, not_run = checks_run(expected, profile.types, severity)
+    result = {
+        "verdict": "fail" if any(finding.severity == ERROR for finding in found) else "pass",
+        "checks_run": run,
+        "checks_not_run": not_run,
+        "findings": [finding.as_json() for finding in found],
+    }
+    write_anomalies(folder, found, schema, _SPLITS)
+    with tf.io.gfile.GFile(f"{folder.rstrip('/')}/{FINDINGS}", "w") as file:
+        file.write(json.dumps(result, indent=2) + "\n")
+    tf.io.gfile.remove(unfinished)
+    return result
+
+
+def _look(
+    files: list[Source],
+    expected: Expected,
+    contract: Contract,
+    statistics: statistics_pb2.DatasetFeatureStatistics | None,
+) -> Profile:
+    """The first records of the first file of the training split that has any, or of the other split."""
+    deviations = standard_deviations(statistics)
+    for source in files:
+        try:
+            batch = next(read(source, contract.types, LOOKED_AT, LOOKED_AT), None)
+        except Damaged:
+            continue
+        if batch is not None and len(batch):
+            return profile_of(batch.columns, expected, contract, deviations)
+    return profile_of({}, expected, contract, deviations)
+
+
+def _read_schema(uri: str) -> schema_pb2.Schema:
+    with tf.io.gfile.GFile(f"{uri}/{_SCHEMA}") as file:
+        return text_format.Parse(file.read(), schema_pb2.Schema())
+
+
+def _read_statistics(uri: str) -> dict[str, statistics_pb2.DatasetFeatureStatistics]:
+    found = {}
+    for split in _SPLITS:
+        path = f"{uri}/Split-{split}/{_STATISTICS}"
+        if tf.io.gfile.exists(path):
+            found[split] = tfdv.load_stats_binary(path).datasets[0]
+    return found

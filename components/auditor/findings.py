@@ -1,11 +1,11 @@
 """What is wrong with the data, as findings with a name, a severity and a remedy."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
-from tensorflow_metadata.proto.v0 import anomalies_pb2
+from components.auditor.checks import CHECKS, ERROR, OFF
 
-IDS = ("sequence_id", "series_id")
+BOTH_SPLITS = "all"
 
 
 @dataclass(frozen=True)
@@ -26,37 +26,63 @@ class Finding:
         return {**asdict(self), "examples": list(self.examples)}
 
 
-def schema_anomalies(anomalies: Mapping[str, anomalies_pb2.Anomalies]) -> list[Finding]:
-    """Findings of `schema-anomaly`: what TFDV's comparison of statistics with the schema found.
+@dataclass(frozen=True)
+class Draft:
+    """A finding that names its sequences by their references.
 
-    The schema of a small training split lists its sequence ids as a domain. That other splits have
-    other ids is as it should be, and no finding.
-
-    Args:
-      anomalies: split to TFDV's Anomalies.
+    Attributes:
+      check: name of the check.
+      severity: before the configuration changes it.
+      split: `train`, `eval`, or `all` where it is about both.
+      feature: feature of the Examples; empty where it is about sequences.
+      message: what was found, in words and numbers.
+      count: sequences affected.
+      refs: references of the first of them.
+      fix: what to do; by default what the check says.
     """
-    return [
-        Finding(
-            check="schema-anomaly",
-            severity="error" if info.severity == anomalies_pb2.AnomalyInfo.ERROR else "warning",
-            split=split,
-            feature=feature,
-            message=info.description or info.short_description,
-            count=1,
-            examples=(),
-            fix="correct the data, or review the schema and give it as `schema:`",
+
+    check: str
+    severity: str
+    split: str
+    feature: str
+    message: str
+    count: int
+    refs: Sequence[int] = ()
+    fix: str = ""
+
+    def named(self, ids: Mapping[int, str]) -> Finding:
+        """The finding, with its sequences by their ids."""
+        return Finding(
+            self.check,
+            self.severity,
+            self.split,
+            self.feature,
+            self.message,
+            self.count,
+            tuple(ids.get(ref, f"record {ref}") for ref in self.refs),
+            self.fix or CHECKS[self.check].fix,
         )
-        for split, found in anomalies.items()
-        for feature, info in sorted(found.anomaly_info.items())
-        if not _new_ids_only(feature, info)
+
+
+def judged(drafts: Iterable[Draft], severity: Mapping[str, str]) -> list[Draft]:
+    """The findings with the severities of the configuration, worst first, then as the checks are listed."""
+    order = {name: place for place, name in enumerate(CHECKS)}
+    kept = [
+        Draft(**{**vars(draft), "severity": severity.get(draft.check, draft.severity)})
+        for draft in drafts
+        if severity.get(draft.check) != OFF
     ]
-
-
-def _new_ids_only(feature: str, info: anomalies_pb2.AnomalyInfo) -> bool:
-    kinds = {reason.type for reason in info.reason}
-    return feature in IDS and kinds == {anomalies_pb2.AnomalyInfo.ENUM_TYPE_UNEXPECTED_STRING_VALUES}
+    return sorted(
+        kept,
+        key=lambda draft: (draft.severity != ERROR, order[draft.check], draft.split, draft.feature),
+    )
 
 
 def errors(findings: Iterable[Finding]) -> list[Finding]:
     """The findings that refuse the data."""
-    return [finding for finding in findings if finding.severity == "error"]
+    return [finding for finding in findings if finding.severity == ERROR]
+
+
+def share(part: int, whole: int) -> str:
+    """A count with its share, such as `12 of 300 (4.0 %)`."""
+    return f"{part:,} of {whole:,} ({part / max(1, whole):.1%})".replace("%", " %")

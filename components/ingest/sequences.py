@@ -50,7 +50,8 @@ def group(parts: Sequence[pa.Table], layout: Layout, report: Report) -> Sequence
 
     Two steps of one sequence at one time are a problem: nothing orders them. The first by file and
     row is kept where bad rows are skipped. So is a label that differs within a sequence, unless
-    windows are cut, and an id in both parts of a given split.
+    windows are cut. What is given for one split and what is given for the other are grouped each for
+    itself, also where an id is in both; the auditor reports that.
     """
     steps = pa.concat_tables(parts).combine_chunks()
     ids = whole_column(steps.column(ID)).dictionary_encode()
@@ -58,6 +59,8 @@ def group(parts: Sequence[pa.Table], layout: Layout, report: Report) -> Sequence
     rank = np.empty(len(by_name), np.int64)
     rank[by_name] = np.arange(len(by_name))
     codes = rank[ids.indices.to_numpy()]
+    if layout.files[0].split is not None:
+        codes = codes * 2 + is_eval(steps.column(POSITION).to_numpy(), layout)
     keys = [steps.column(POSITION).to_numpy(), codes]
     if layout.time is not None:
         keys.insert(1, steps.column(TIME).to_numpy())
@@ -71,8 +74,6 @@ def group(parts: Sequence[pa.Table], layout: Layout, report: Report) -> Sequence
     sequences = Sequences(steps, starts)
     if layout.data.window is None and LABEL in steps.column_names:
         _refuse_several_labels(sequences, layout, report)
-    if layout.files[0].split is not None:
-        _refuse_in_both(sequences, layout, report)
     return sequences
 
 
@@ -107,16 +108,6 @@ def _refuse_several_labels(sequences: Sequences, layout: Layout, report: Report)
         ),
         fatal=True,
     )
-
-
-def _refuse_in_both(sequences: Sequences, layout: Layout, report: Report) -> None:
-    evaluated = is_eval(sequences.integers(POSITION), layout)
-    if not len(sequences):
-        return
-    share = np.add.reduceat(evaluated.astype(np.int64), sequences.starts[:-1])
-    ids = sequences.steps.column(ID)
-    for place in np.flatnonzero((share > 0) & (share < sequences.lengths)):
-        report.note_fatal(f"sequence {ids[int(sequences.starts[place])].as_py()!r} is in both splits")
 
 
 def is_eval(positions: Places, layout: Layout) -> npt.NDArray[np.bool_]:

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from components.ingest import cells, ts_file
+from components.ingest.hashes import Hashes, hash_text
 from components.ingest.layout import Layout
 from components.ingest.parsing import Converted, is_list, list_lengths, single_values
 from components.ingest.piece import Piece, whole_column
@@ -23,8 +24,6 @@ MISSHAPEN = 1 << 39  # added to the number of a row with another number of cells
 
 ONE_SERIES = "series"
 _ODD = np.uint64(0x9E3779B97F4A7C15)  # 2^64 divided by the golden ratio, made odd
-
-Hashes = npt.NDArray[np.uint64]
 
 
 @dataclass(frozen=True)
@@ -201,15 +200,6 @@ def _identity(
     else:
         found[KEY] = pa.array(hash_text(found[ID] if ID in found else columns[ID]))
     return found
-
-
-def hash_text(texts: pa.Array) -> Hashes:
-    """A hash of each text, the same in every process and on every machine: SipHash under a fixed key."""
-    distinct = texts.dictionary_encode()
-    hashes: Hashes = pd.util.hash_array(
-        distinct.dictionary.to_numpy(zero_copy_only=False).astype(object), categorize=False
-    )
-    return hashes[distinct.indices.to_numpy()] if len(hashes) else np.zeros(len(texts), np.uint64)
 
 
 def _hash_records(features: list[pa.Array], parents: npt.NDArray[np.int64], records: int) -> Hashes:

@@ -17,7 +17,7 @@ from pipeline.config import Config
 from pipeline.config_file import load
 
 CONFIGS = Path(__file__).resolve().parents[2] / "pipeline" / "configs"
-DATA_STAGES = ["Ingest", "StatisticsGen", "SchemaGen", "ExampleValidator", "Auditor"]
+DATA_STAGES = ["Ingest", "StatisticsGen", "SchemaGen", "ExampleValidator", "Auditor", "DataGate"]
 MODEL_STAGES = ["Transform", "Trainer", "Evaluator", "Pusher"]
 
 
@@ -48,10 +48,11 @@ def test_a_given_schema_is_imported(demo, tmp_path):
     assert "ImportSchemaGen" in stage_names(with_schema)
 
 
-def test_transform_waits_for_the_auditor(demo):
+def test_transform_waits_for_the_gate_and_the_gate_for_the_auditor(demo):
     ir = compiler.Compiler().compile(create_pipeline(demo, root="root"))
-    transform = next(n.pipeline_node for n in ir.nodes if n.pipeline_node.node_info.id == "Transform")
-    assert "Auditor" in transform.upstream_nodes
+    nodes = {node.pipeline_node.node_info.id: node.pipeline_node for node in ir.nodes}
+    assert "DataGate" in nodes["Transform"].upstream_nodes
+    assert list(nodes["DataGate"].upstream_nodes) == ["Auditor"]
 
 
 @pytest.mark.parametrize("name", ["demo", "japanese_vowels"])

@@ -1,12 +1,13 @@
 """The command line where no pipeline runs: usage, errors, and what the JSON files say in words."""
 
+import io
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from pipeline import cli, record
+from pipeline import cli, record, summary, terminal
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -49,12 +50,49 @@ def test_why_of_refused_data_gives_the_findings(capsys, tmp_path):
     record.write(folder, record.RUN, {**run, "error": "the data has 1 error", "stages": []})
     finding = {
         "check": "schema-anomaly", "severity": "error", "split": "eval", "feature": "kind",
-        "message": "new value z", "fix": "review the schema",
+        "message": "new value z", "fix": "review the schema", "count": 9, "examples": ["a", "b", "c", "d"],
     }  # fmt: skip
     record.write(folder, record.VALIDATION, {"findings": [finding, {"severity": "warning"}]})
     _, out, _ = sluice(capsys, "why", str(folder))
-    assert "schema-anomaly (eval, kind): new value z" in out
-    assert "next: review the schema" in out
+    assert (
+        "schema-anomaly (eval, kind): new value z\n    such as a, b, c, …\n    next: review the schema" in out
+    )
+    assert "1 warning about the data" in out
+
+
+def findings(*shape):
+    return [
+        {
+            "check": check, "severity": severity, "split": "train", "feature": feature, "count": count,
+            "message": f"{check} it is", "fix": f"mend {check}", "examples": [],
+        }
+        for severity, check, feature, count in shape
+    ]  # fmt: skip
+
+
+def test_findings_are_a_short_table_with_what_to_do_about_each_check():
+    many = [("warning", "split-drift", f"f{i}", 100 + i) for i in range(30)]
+    validation = {"findings": findings(("error", "label-as-feature", "x", 7), *many)}
+    out = io.StringIO()
+    terminal.console(out).print(summary.findings_table(validation))
+    lines = out.getvalue().splitlines()
+    assert [line.split()[0] for line in lines[:3]] == ["severity", "error", "warning"]
+    assert lines[1].split() == [
+        "error",
+        "label-as-feature",
+        "train,",
+        "x",
+        "7",
+        "label-as-feature",
+        "it",
+        "is",
+    ]
+    assert "129" in lines[2]  # the one with most sequences stands for all
+    assert "and 29 more; all: f0, f1" in lines[3]
+    assert len(lines) == 4
+    assert list(summary.remedies(validation)) == [
+        "error label-as-feature: mend label-as-feature", "warning split-drift: mend split-drift",
+    ]  # fmt: skip
 
 
 def test_runs_lists_the_newest_first_and_the_unfinished(capsys, tmp_path):

@@ -50,6 +50,12 @@ def test_defaults_are_those_of_the_design(load_text, tmp_path):
     assert config.format == "csv"
 
 
+def test_a_check_can_be_switched_off_although_yaml_reads_off_as_false(load_text):
+    text = VALID + "audit: {severity: {near-duplicate: off, too-long: error}}\n"
+    assert load_text(text).audit.severity == {"near-duplicate": "off", "too-long": "error"}
+    assert load_text(VALID, "audit.severity.near-duplicate=off").audit.severity == {"near-duplicate": "off"}
+
+
 def test_relative_paths_are_relative_to_the_file(load_text, tmp_path):
     config = load_text(VALID + "push: {to: out}\nrun: {root: ../there}\n")
     assert config.data.source == (str(tmp_path / "rows.csv"),)
@@ -105,6 +111,10 @@ def test_all_mistakes_come_in_one_message(load_text):
         ("gate: {thresholds: [{metric: accuracy, min: 1, max: 0}]}", "min 1 is more than max 0"),
         ("gate: {thresholds: [{metric: accuracy, min: .5, slice: site}]}", "site is not in gate.slices"),
         ("gate: {slices: [site]}", "site is not available yet"),
+        (
+            "audit: {severity: {near-duplicates: warning}}",
+            "audit.severity, near-duplicates: no such check (did you mean near-duplicate?)",
+        ),
         ("push: {to: rows.csv/below}", "push.to: cannot write to"),
         ("schema: rows.csv", "is no schema in text format"),
         (
@@ -160,7 +170,6 @@ def test_wrong_columns_are_named(load_text, write, data, expected):
 
 
 _A_VALUE = {
-    "audit.severity": "{too-long: error}",
     "gate.small_slices": "warn",
     "gate.confidence": "0.9",
 }

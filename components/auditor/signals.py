@@ -1,0 +1,390 @@
+"""Looks for what alone tells the label of a training sequence: a feature, its id, length, order or gaps.
+
+Every estimate is held out, and every decision takes the number of columns tried into account
+(Bonferroni). With random labels no column reaches these thresholds: an error needs at most 1 % of the
+errors of guessing and a probability of at most 0.0001 over all columns together.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+from scipy import stats
+
+from components.auditor.checks import ERROR, WARNING
+from components.auditor.columns import AT_BEGINNING, AT_END, Column, Numbers, columns_of, missing_shares
+from components.auditor.expected import Expected
+from components.auditor.findings import Draft, share
+from components.auditor.lists import Ints, Lists, Mask
+from components.auditor.predictors import Held, correlation_ratios, cross_fitted, explained, judged
+from components.auditor.profile import Profile
+from components.auditor.sample import Sample
+from components.auditor.shape import TIME, label_texts
+from components.auditor.sketches import mix
+from components.auditor.tables import TRAIN, step_counts
+from components.auditor.tally import SHOWN
+
+_CLASSES = 50  # most frequent ones
+_FEWEST = 20  # sequences or series, below which nothing can be told
+_REPRODUCES, _TOO_GOOD = 0.01, 0.05  # errors, as a share of those of guessing the most frequent class
+_P_VALUE = 1e-4
+_COPY = 0.99  # correlation ratio from which on a number is the label with little noise
+_DISTINCT = 20  # values, up to which a number is a code
+_SCREEN = 0.3  # correlation ratio below which a single step is not looked at closely
+_SHORTCUT = 0.5  # skill of what should tell nothing at all
+_CARRIED = 0.1  # share of the errors that a label carried forward from its last known value makes
+_COPY_R2, _TOO_GOOD_R2 = 0.9999, 0.99
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Training sequences with a label.
+
+    Attributes:
+      sample: N sequences.
+      labels: [N] numbers of classes, or the label itself.
+      classes: how many classes; 0 for a label that is a number.
+      fold: [N] which half each is in; what depends on each other is in one half.
+      carried_errors: for classes of windows: errors per window and step of lag of carrying a label forward.
+      window: whether consecutive sequences are windows whose label changes with time.
+    """
+
+    sample: Sample
+    labels: npt.NDArray[np.float64]
+    classes: int
+    fold: Mask
+    carried_errors: float = 0.0
+    window: bool = False
+
+    @property
+    def codes(self) -> Ints:
+        """Numbers of the classes."""
+        return self.labels.astype(np.int64)
+
+
+def labelled(sample: Sample, expected: Expected, changes: int, neighbours: int) -> Labelled | None:
+    """The training sequences that signals are looked for in.
+
+    Of windows of one series that all have one label, one is kept: the others tell nothing new.
+
+    Args:
+      sample: sequences of both splits.
+      expected: what the configuration says.
+      changes: how often the label changes from one training window to the next.
+      neighbours: how many pairs of such windows there are.
+    """
+    column = sample.columns.get(expected.label or "")
+    if column is None or not len(column.values):
+        return None
+    values, rows = column.firsts()
+    labels, classes, known = _numbers(values) if expected.regression else _codes(values)
+    rows, labels = rows[known], labels[known]
+    train = ~sample.evaluated[rows]
+    rows, labels = rows[train], labels[train]
+    moving = expected.windows and changes > 0
+    if expected.windows and not moving:
+        _, once = np.unique(sample.series[rows], return_index=True)
+        rows, labels = rows[once], labels[once]
+    chosen = sample.take(rows)
+    if len(rows) < _FEWEST or len(np.unique(labels)) < 2:
+        return None
+    fold = _halves(chosen, expected)
+    rate = changes / max(1, neighbours) / expected.stride
+    return Labelled(chosen, labels, classes, fold, rate if moving else 0.0, moving)
+
+
+def _codes(values: pa.Array) -> tuple[npt.NDArray[np.float64], int, Mask]:
+    coded = label_texts(values).dictionary_encode()
+    codes = coded.indices.to_numpy()
+    often = np.bincount(codes, minlength=len(coded.dictionary))
+    names = pc.sort_indices(coded.dictionary).to_numpy()
+    rank = np.empty(len(often), np.int64)
+    rank[names[np.argsort(-often[names], kind="stable")]] = np.arange(len(often))
+    found = rank[codes]
+    return found.astype(np.float64), min(_CLASSES, len(often)), found < _CLASSES
+
+
+def _numbers(values: pa.Array) -> tuple[npt.NDArray[np.float64], int, Mask]:
+    numbers = values.to_numpy(zero_copy_only=False).astype(np.float64)
+    return numbers, 0, np.isfinite(numbers)
+
+
+def _halves(sample: Sample, expected: Expected) -> Mask:
+    """Two halves: by series, or by stretches of the series where there are few."""
+    key = sample.series
+    if expected.windows and len(np.unique(key)) < _FEWEST:
+        stretch = max(2 * int(expected.window_length or 1), int(np.ptp(sample.start)) // 40 + 1)
+        key = mix(key ^ mix((sample.start // stretch).astype(np.uint64)))
+    distinct = np.unique(key)
+    # Every second of the keys in their order: halves of equal size, whatever the hash.
+    half: Mask = np.searchsorted(distinct, key) % 2 == 0
+    return half
+
+
+def features_that_tell(found: Labelled, expected: Expected, profile: Profile) -> Iterator[Draft]:
+    """Findings of label-as-feature and future-as-feature: the clearest column of each feature."""
+    features = {name: found.sample.columns[name] for name in profile.features if name in found.sample.columns}
+    made = {
+        name: columns_of(name, feature, profile) for name, feature in features.items() if len(feature.values)
+    }
+    tried = sum(len(columns) for columns, _ in made.values())
+    for columns, values in made.values():
+        drafts = [
+            draft
+            for place in _worth_a_look(found, columns, values)
+            if (draft := _tells(found, expected, columns[place], values[:, place], tried))
+        ]
+        if drafts:
+            yield min(drafts, key=lambda one: (one.severity != ERROR, one.check == "future-as-feature"))
+
+
+def _worth_a_look(found: Labelled, columns: list[Column], values: Numbers) -> Ints:
+    """Columns over all steps, and those single steps whose values differ between classes."""
+    if not found.classes:
+        truth = found.labels - found.labels.mean()
+        centred = np.nan_to_num(values - np.nan_to_num(_column_means(values)))
+        scale = np.sqrt((centred**2).sum(axis=0) * (truth**2).sum())
+        ratios = (
+            np.divide(
+                (centred * truth[:, None]).sum(axis=0), scale, out=np.zeros(len(columns)), where=scale > 0
+            )
+            ** 2
+        )
+    else:
+        ratios = correlation_ratios(values, found.codes, found.classes)
+    overall = np.array([column.where not in (AT_END, AT_BEGINNING) or column.step == 0 for column in columns])
+    return np.flatnonzero(overall | (ratios >= _SCREEN))
+
+
+def _column_means(values: Numbers) -> Numbers:
+    known = ~np.isnan(values)
+    means: Numbers = np.where(known, values, 0).sum(axis=0) / np.maximum(1, known.sum(axis=0))
+    return means
+
+
+def _tells(found: Labelled, expected: Expected, column: Column, values: Numbers, tried: int) -> Draft | None:
+    lag = _lag(column, expected)
+    severity, how = (
+        _class_severity(found, values, lag, tried)
+        if found.classes
+        else _number_severity(found, expected, values, lag)
+    )
+    if severity is None:
+        return None
+    ahead = expected.windows and lag > 0
+    check = "future-as-feature" if ahead else "label-as-feature"
+    which = f", {lag:,} step{'' if lag == 1 else 's'} before the label's" if ahead else ""
+    doubt = "" if severity == ERROR else "; honest signal may, a leak does"
+    message = f"{column.what}{which}: alone {how}{doubt}"
+    refs = tuple(found.sample.refs[:SHOWN].tolist())
+    return Draft(check, severity, TRAIN, column.feature, message, len(values), refs)
+
+
+def _lag(column: Column, expected: Expected) -> int:
+    if not expected.windows:
+        return 0
+    if column.where == AT_END:
+        return expected.horizon + column.step
+    if column.where == AT_BEGINNING:
+        return expected.horizon + int(expected.window_length or 1) - 1 - column.step
+    return expected.horizon
+
+
+def _class_severity(found: Labelled, values: Numbers, lag: int, tried: int) -> tuple[str | None, str]:
+    codes = found.codes
+    told = cross_fitted(values, codes, found.fold, found.classes)
+    held = judged(told, codes, found.classes)
+    how = f"it tells {share(held.count - held.errors, held.count)} held-out labels"
+    if not held.baseline or held.p_value * tried > _P_VALUE:
+        return None, how
+    relative = held.errors / held.baseline
+    known = values[~np.isnan(values)]
+    is_code = len(np.unique(known)) <= max(_DISTINCT, 2 * found.classes)
+    is_copy = is_code or correlation_ratios(values[:, None], codes, found.classes)[0] >= _COPY
+    if found.window:
+        carried = found.carried_errors * max(1, lag) * len(values)
+        if carried < 5 or relative > _TOO_GOOD:
+            return None, how
+        how += f", with {held.errors:,} errors where a label carried forward would make {carried:,.0f}"
+        if held.errors > _CARRIED * carried:
+            return None, how
+        return (ERROR if is_copy else WARNING), how
+    if relative <= _REPRODUCES and is_copy:
+        return ERROR, how
+    return (WARNING if _upper(held) <= _TOO_GOOD else None), how
+
+
+def _upper(held: Held) -> float:
+    """The upper 95 % bound of the errors, as a share of those of guessing (Poisson, Garwood 1936)."""
+    return float(stats.chi2.ppf(0.95, 2 * (held.errors + 1)) / 2 / held.baseline)
+
+
+def _number_severity(
+    found: Labelled, expected: Expected, values: Numbers, lag: int
+) -> tuple[str | None, str]:
+    known = ~np.isnan(values)
+    if known.sum() < max(_FEWEST, len(values) // 2):
+        return None, ""
+    part = explained(values[known], found.labels[known], found.fold[known])
+    how = f"it explains {part:.4%} of the label's variance".replace("%", " %")
+    if found.window:
+        carried = _carried_unexplained(found, expected, max(1, lag))
+        copy = part >= _TOO_GOOD_R2 and 1 - part <= _CARRIED * carried
+        return (ERROR if copy else None), how
+    if part >= _COPY_R2:
+        return ERROR, how
+    return (WARNING if part >= _TOO_GOOD_R2 else None), how
+
+
+def _carried_unexplained(found: Labelled, expected: Expected, lag: int) -> float:
+    """Share of the label's variance that a label carried forward by so many steps leaves."""
+    sample, windows = found.sample, -(-lag // expected.stride)
+    order = np.lexsort([sample.start, sample.series])
+    labels, series, start = found.labels[order], sample.series[order], sample.start[order]
+    if len(labels) <= windows:
+        return 0.0
+    same = (series[windows:] == series[:-windows]) & (
+        start[windows:] - start[:-windows] == windows * expected.stride
+    )
+    variance = found.labels.var()
+    if not same.any() or not variance:
+        return 0.0
+    return float(((labels[windows:] - labels[:-windows])[same] ** 2).mean() / variance)
+
+
+def shortcuts(found: Labelled, expected: Expected, profile: Profile) -> Iterator[Draft]:
+    """Findings of length-, missingness- and id-predicts-label."""
+    features = {name: found.sample.columns[name] for name in profile.features if name in found.sample.columns}
+    steps = step_counts(features, len(found.sample))
+    if not expected.windows and np.ptp(steps):
+        yield from _shortcut(
+            found, "length-predicts-label", "", {"the number of steps": steps.astype(np.float64)}
+        )
+    for name, missing in missing_shares(features, steps).items():
+        if not found.window:
+            yield from _shortcut(
+                found, "missingness-predicts-label", name, {"how much of it is missing": missing}
+            )
+    if expected.own_ids and not found.window:
+        yield from _shortcut(found, "id-predicts-label", "sequence_id", dict(_id_parts(found.sample)))
+
+
+def _shortcut(found: Labelled, check: str, feature: str, tries: Mapping[str, Numbers]) -> Iterator[Draft]:
+    """The best of some columns, where it tells what it should not."""
+    best, best_skill, severity = "", _SHORTCUT, WARNING
+    for what, values in tries.items():
+        if found.classes:
+            told = cross_fitted(values, found.codes, found.fold, found.classes)
+            held = judged(told, found.codes, found.classes)
+            significant = held.p_value * len(tries) <= _P_VALUE
+            if significant and held.skill_low >= best_skill:
+                best, best_skill = (
+                    f"{what} alone tells {share(held.count - held.errors, held.count)} held-out labels",
+                    held.skill_low,
+                )
+                exact = held.errors <= _REPRODUCES * held.baseline and len(np.unique(values)) <= _DISTINCT
+                severity = ERROR if exact and check == "missingness-predicts-label" else WARNING
+        else:
+            known = ~np.isnan(values)
+            part = (
+                explained(values[known], found.labels[known], found.fold[known])
+                if known.sum() >= 2 * _FEWEST
+                else 0.0
+            )
+            if part - 3 * (1 - part) / np.sqrt(max(1, known.sum())) >= best_skill:
+                best, best_skill = (
+                    f"{what} alone explains {part:.1%} of the label's variance".replace("%", " %"),
+                    part,
+                )
+    if best:
+        refs = tuple(found.sample.refs[:SHOWN].tolist())
+        yield Draft(check, severity, TRAIN, feature, best, len(found.sample), refs)
+
+
+def _id_parts(sample: Sample) -> Iterator[tuple[str, Numbers]]:
+    """The parts of ids, `train/pos/7_9` has four: each a category where it has few values, else a number."""
+    ids = id_texts(sample)
+    if ids is None:
+        return
+    apart = pc.replace_substring_regex(ids, r"([A-Za-z])([0-9])", r"\1 \2")
+    parts = Lists.of(pc.split_pattern_regex(apart, "[^A-Za-z0-9]+"))
+    for place in range(min(6, int(parts.lengths.max(initial=0)))):
+        there = parts.lengths > place
+        texts = parts.values.take(pa.array(parts.offsets[:-1][there] + place)).dictionary_encode()
+        codes = texts.indices.to_numpy()
+        numbers = pd.to_numeric(pd.Series(texts.dictionary.to_pylist()), errors="coerce").to_numpy(np.float64)
+        values = np.full(len(ids), np.nan)
+        if len(numbers) <= 32:
+            values[there] = codes
+            yield f"part {place + 1} of the id", values
+        elif not np.isnan(numbers).all():
+            values[there] = numbers[codes]
+            yield f"the number in part {place + 1} of the id", values
+
+
+def id_texts(sample: Sample) -> pa.Array | None:
+    """The ids of sequences as text, [N]."""
+    column = sample.columns.get("sequence_id")
+    if column is None or not (column.lengths == 1).all():
+        return None
+    return pc.cast(column.values, pa.large_string(), safe=False)
+
+
+def order_that_tells(sample: Sample, expected: Expected) -> Iterator[Draft]:
+    """Finding of order-predicts-label: training neighbours in order tell the labels of the evaluation split.
+
+    Each evaluation sequence that lies between training sequences is told the most frequent label of
+    the two before and the two behind it. The order is that of the numbers which ingest gives
+    sequences without an id, else of their first times.
+    """
+    column = sample.columns.get(expected.label or "")
+    key = None if expected.windows or expected.regression or column is None else _order(sample, expected)
+    if key is None or column is None or not (column.lengths == 1).all():
+        return
+    group, place = key
+    codes, classes, known = _codes(column.values)
+    labels = codes.astype(np.int64)
+    train = np.flatnonzero(~sample.evaluated & known)
+    train = train[np.lexsort([place[train], group[train]])]
+    asked = np.flatnonzero(sample.evaluated & known)
+    if len(train) < _FEWEST or not len(asked):
+        return
+    rank = np.unique(np.stack([group, place]), axis=1, return_inverse=True)[1].reshape(-1)
+    at = np.searchsorted(rank[train], rank[asked])
+    inside = (at >= 2) & (at <= len(train) - 2)
+    asked, at = asked[inside], at[inside]
+    around = train[at[:, None] + np.array([-2, -1, 0, 1])]
+    near = (group[around] == group[asked][:, None]).all(axis=1)
+    asked, around = asked[near], around[near]
+    if len(asked) < _FEWEST:
+        return
+    votes = np.zeros((len(asked), classes))
+    np.add.at(votes, (np.repeat(np.arange(len(asked)), 4), labels[around].reshape(-1)), 1)
+    held = judged(votes.argmax(axis=1), labels[asked], classes)
+    if held.skill_low >= _SHORTCUT and held.p_value <= _P_VALUE:
+        right = share(held.count - held.errors, held.count)
+        message = (
+            f"the four training sequences around them in order tell {right} labels of the evaluation split"
+        )
+        refs = tuple(sample.refs[asked[:SHOWN]].tolist())
+        yield Draft("order-predicts-label", WARNING, "eval", "", message, len(asked), refs)
+
+
+def _order(sample: Sample, expected: Expected) -> tuple[Ints, Ints] | None:
+    """What sequences stand in order in, and their place in it."""
+    times = sample.columns.get(TIME)
+    if times is not None and len(times.values) and (times.lengths > 0).all():
+        first = times.numbers()[times.offsets[:-1]].astype(np.int64)
+        return (first * 0, first) if len(np.unique(first)) > len(first) / 2 else None
+    ids = None if expected.own_ids else id_texts(sample)
+    if ids is None:
+        return None
+    parts = pc.extract_regex(ids, r"^(?P<name>.*?)(?P<number>\d+)$")
+    if parts.null_count:
+        return None
+    names = parts.field("name").dictionary_encode().indices.to_numpy().astype(np.int64)
+    return names, pc.cast(parts.field("number"), pa.int64()).to_numpy()
