@@ -293,9 +293,9 @@ def test_a_class_that_training_never_saw_refuses_the_data_before_transform(tmp_p
         ("Auditor", "done"), ("DataGate", "failed"),
     ]  # fmt: skip
     assert validation["verdict"] == "fail"
-    assert [(f["check"], f["split"], f["feature"]) for f in validation["findings"]] == [
-        ("label-domain", "eval", "label")
-    ]
+    assert [(f["severity"], f["check"], f["split"], f["feature"]) for f in validation["findings"]] == [
+        ("error", "label-domain", "eval", "label"), ("warning", "label-drift", "all", "label"),
+    ]  # fmt: skip
     assert validation["findings"][0]["examples"] == [f"s{number:04}" for number in range(990, 1000)]
     assert "sideways" in done.stdout
     assert "  error label-domain: give both splits sequences of every class" in done.stdout

@@ -98,7 +98,7 @@ def _at_steps(name: str, feature: Lists, numbers: Numbers) -> Iterator[tuple[Col
     longest, shortest = feature.lengths.max(initial=0), feature.lengths.min(initial=0)
     from_end = min(longest, STEPS if longest <= STEPS else STEPS // 2)
     for step in range(from_end):
-        words = "last step" if step == 0 else f"step {step} before the last"
+        words = "its value" if longest == 1 else "last step" if step == 0 else f"step {step} before the last"
         yield Column(name, AT_END, step, words), _at(feature, numbers, feature.offsets[1:] - 1 - step, step)
     if longest > STEPS or shortest < longest:
         for step in range(from_end):

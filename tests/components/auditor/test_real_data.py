@@ -126,7 +126,8 @@ def test_repeated_messages_are_counted(tmp_path, shared_data):
 @pytest.mark.slow
 def test_reviews_in_both_splits_and_the_rating_are_found(tmp_path, shared_data):
     files = given(shared_data("imdb"), "imdb_train_25k.csv.gz", "imdb_test_25k.csv.gz")
-    features = ("data.features={text: text, rating: integer}", "data.ignore=[movie_id]")
+    severity = "audit.severity.duplicate-across-splits=error"
+    features = ("data.features={text: text, rating: integer}", "data.ignore=[movie_id]", severity)
     found = audited(tmp_path, "imdb", *files, *features)
     assert found.errors == {"duplicate-across-splits", "label-as-feature"}
     assert found.only("label-as-feature")["feature"] == "rating"
