@@ -14,7 +14,7 @@ from components.auditor.findings import BOTH_SPLITS, Draft, share
 from components.auditor.lists import Mask
 from components.auditor.profile import Profile
 from components.auditor.sample import Sample
-from components.auditor.shape import label_texts
+from components.auditor.shape import as_text, label_texts
 from components.auditor.tables import step_counts
 
 _CONFIDENCE = 1e-3  # probability of a false alarm over all features together
@@ -127,8 +127,7 @@ def _class_drift(values: pa.Array, evaluated: Mask, sizes: list[float], label: s
     distance = float(np.abs(shares[0] - shares[1]).sum() / 2)
     if p_value <= _CONFIDENCE and distance > _DISTANCE:
         worst = int(np.abs(shares[0] - shares[1]).argmax())
-        name = coded.dictionary[worst].as_py()
-        text = name.decode("utf-8", "replace") if isinstance(name, bytes) else str(name)
+        text = as_text(coded.dictionary[worst].as_py())
         message = (
             f"class {text[:40]!r} is {share(counts[0, worst], counts[0].sum())} in train, "
             f"{share(counts[1, worst], counts[1].sum())} in eval"

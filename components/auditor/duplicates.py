@@ -11,6 +11,7 @@ ACROSS, ACROSS_BY_CHANCE, WITHIN, CONFLICTING = "across", "across by chance", "w
 NEAR_ACROSS = "near across"
 # A duplicate proves nothing where so many would be expected among unrelated sequences.
 _EXPECTED_BY_CHANCE = 1e-3
+_COMPARED, _AGREEING = 8, 12  # training sequences that one is held against; minima of 16 that must agree
 
 
 def proof_bits(train: int, evaluated: int) -> float:
@@ -60,25 +61,35 @@ def _conflicting(table: Table, group: Ints, tally: Tally) -> None:
 
 
 def near(table: Table, needed_bits: float) -> dict[str, list[int]]:
-    """Finds sequences of the evaluation split that share a near-duplicate key with a training sequence.
+    """Finds sequences of the evaluation split that are nearly the same as a training sequence.
+
+    Each is held against the first 8 training sequences with its key; 12 of 16 minima must agree.
 
     Args:
       table: `near` of whole groups of equal keys, in the order of the records.
       needed_bits: below which a sequence tells too little to be told from others.
 
     Returns:
-      `near`: references of those whose content differs from that of every training sequence met here;
+      `near`: references of those that have such a training sequence with another content;
       `same`: of those that met an equal one.
     """
     telling = table["bits"] >= needed_bits
     table = {name: values[telling] for name, values in table.items()}
     group, evaluated = _groups(table["key"]), table["evaluated"]
-    met = _any(group, ~evaluated)[group] & evaluated
-    equal = _groups(table["key"] ^ _turned(table["content"]))
-    same = _any(equal, ~evaluated)[equal] & evaluated
+    asked = np.flatnonzero(evaluated & _any(group, ~evaluated)[group])
+    like, same = np.zeros(len(asked), bool), np.zeros(len(asked), bool)
+    train = np.flatnonzero(~evaluated)
+    train = train[np.argsort(group[train], kind="stable")]
+    begin = np.searchsorted(group[train], group[asked])
+    for place in range(_COMPARED):
+        at = np.minimum(begin + place, len(train) - 1)
+        met = group[train[at]] == group[asked] if len(train) else same
+        agree = (table["signature"][asked] == table["signature"][train[at]]).sum(axis=1) >= _AGREEING
+        equal = table["content"][asked] == table["content"][train[at]]
+        like |= met & agree & ~equal
+        same |= met & equal
     return {
-        "near": np.unique(table["ref"][met & ~same]).tolist(),
-        "same": np.unique(table["ref"][same]).tolist(),
+        name: np.unique(table["ref"][asked[at]]).tolist() for name, at in (("near", like), ("same", same))
     }
 
 
@@ -95,10 +106,6 @@ def near_tally(found: list[dict[str, list[int]]]) -> Tally:
     if len(only):
         tally.note_refs(NEAR_ACROSS, "eval", "", len(only), only[:SHOWN].tolist())
     return tally
-
-
-def _turned(values: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
-    return (values << np.uint64(1)) | (values >> np.uint64(63))
 
 
 def _groups(keys: npt.NDArray[np.uint64]) -> Ints:

@@ -25,8 +25,10 @@ class Held:
       count: all of them.
       p_value: probability of telling some class as well or better by chance: Fisher's exact test of each
         class against all others, one-sided, times the number of classes.
-      skill: balanced accuracy, where guessing is 0 and telling every label 1.
-      skill_low: the lower end of its confidence interval, see `skill_interval`.
+      skill: how well the class told best is told from all others, see `skills`: 0 by guessing, at most 1.
+      skill_low: the lower end of its confidence interval.
+      best: that class.
+      best_errors: sequences of it that were not told to be, and others that were.
     """
 
     errors: int
@@ -35,6 +37,8 @@ class Held:
     p_value: float
     skill: float
     skill_low: float
+    best: int
+    best_errors: int
 
 
 def cross_fitted(values: Numbers, labels: Ints, fold: Mask, classes: int) -> Ints:
@@ -106,39 +110,40 @@ def judged(told: Ints, labels: Ints, classes: int) -> Held:
       labels: [N] the true ones.
       classes: how many there are.
     """
-    own = np.bincount(labels, minlength=classes)
+    own, guesses = np.bincount(labels, minlength=classes), np.bincount(told, minlength=classes)
     hits = np.bincount(labels[told == labels], minlength=classes)
     errors, baseline = int(len(labels) - hits.sum()), int(len(labels) - own.max(initial=0))
-    skill, low = skill_interval(hits, own)
+    skill, low = skills(hits, guesses, own)
     p_value = 1.0
-    if skill > 0:
-        guesses = np.bincount(told, minlength=classes)
+    if skill.max(initial=0) > 0:
         logs = stats.hypergeom.logsf(hits - 1, len(labels), own, guesses)
         p_value = float(min(1.0, np.exp(np.nanmin(logs)) * classes))
-    return Held(errors, baseline, len(labels), p_value, skill, low)
+    best = int(low.argmax()) if classes else 0
+    wrong = int(own[best] + guesses[best] - 2 * hits[best]) if classes else 0
+    return Held(errors, baseline, len(labels), p_value, float(skill[best]), float(low[best]), best, wrong)
 
 
-def skill_interval(hits: Ints, own: Ints, confidence: float = 0.999) -> tuple[float, float]:
-    """Balanced accuracy as skill, (recall - 1/K) / (1 - 1/K), and its lower bound.
+def skills(hits: Ints, guesses: Ints, own: Ints, confidence: float = 0.999) -> tuple[Numbers, Numbers]:
+    """How well each class is told from all others, and the lower bound of that.
 
-    The bound is the mean of the recalls less the normal quantile times the standard error of that
-    mean; a recall's variance is Agresti and Coull's (1998), with two hits and two misses added.
+    It is Youden's J (1950): the share of the class that is told to be it, less the share of all others
+    that is. The bound lies the normal quantile times the standard error below, at that confidence for
+    all classes together; the variance of a share is Agresti and Coull's (1998), with two hits and two
+    misses added.
 
     Args:
-      hits: [K] sequences of each class that were told.
+      hits: [K] sequences of each class that were told to be it.
+      guesses: [K] sequences that were told to be of the class.
       own: [K] sequences of each class.
       confidence: one-sided.
     """
-    there = own > 0
-    classes = int(there.sum())
-    if classes < 2:
-        return 0.0, 0.0
-    recall = hits[there] / own[there]
-    eased = (hits[there] + 2) / (own[there] + 4)
-    error = np.sqrt((eased * (1 - eased) / (own[there] + 4)).sum()) / classes
-    guess = 1 / classes
-    low = recall.mean() - float(stats.norm.ppf(confidence)) * error
-    return float((recall.mean() - guess) / (1 - guess)), float((low - guess) / (1 - guess))
+    others, false = own.sum() - own, guesses - hits
+    usable = (own > 0) & (others > 0)
+    skill = np.where(usable, hits / np.maximum(own, 1) - false / np.maximum(others, 1), 0.0)
+    eased = (hits + 2) / (own + 4), (false + 2) / (others + 4)
+    variance = eased[0] * (1 - eased[0]) / (own + 4) + eased[1] * (1 - eased[1]) / (others + 4)
+    quantile = float(stats.norm.ppf(1 - (1 - confidence) / max(1, len(own))))
+    return skill, np.where(usable, skill - quantile * np.sqrt(variance), 0.0)
 
 
 def correlation_ratios(values: Numbers, labels: Ints, classes: int) -> Numbers:

@@ -71,7 +71,7 @@ def rows_of(batch: Batch, expected: Expected, profile: Profile) -> pa.Table:
     names = [
         name
         for name in sorted(profile.types)
-        if expected.is_feature(name) or name in (expected.label, "sequence_id", TIME)
+        if expected.is_feature(name) or name in (expected.label, "sequence_id", "series_id", TIME)
     ]
     columns: dict[str, pa.Array] = {name: pa.array(values) for name, values in own.items()}
     for name in names:

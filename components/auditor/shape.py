@@ -186,6 +186,11 @@ def _labels(batch: Batch, expected: Expected, tally: Tally) -> None:
     )
 
 
+def as_text(value: object) -> str:
+    """A value as text, whatever its bytes."""
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+
 def label_texts(values: pa.Array) -> pa.Array:
     """Labels as text: classes may be written as text or as numbers."""
     if pa.types.is_floating(values.type):
@@ -201,9 +206,8 @@ def _count_labels(batch: Batch, values: pa.Array, rows: Ints, tally: Tally) -> N
     order = np.argsort(codes, kind="stable")
     starts = np.searchsorted(codes[order], np.arange(len(coded.dictionary) + 1))
     for code, label in enumerate(coded.dictionary.to_pylist()[: 10 * SHOWN * SHOWN]):
-        text = label.decode("utf-8", "replace") if isinstance(label, bytes) else str(label)
         own = batch.refs[rows[order[starts[code] : starts[code + 1]]]]
-        tally.label(batch.split, text, len(own), own[:SHOWN].tolist())
+        tally.label(batch.split, as_text(label), len(own), own[:SHOWN].tolist())
 
 
 def _times(batch: Batch, tally: Tally) -> None:

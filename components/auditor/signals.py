@@ -6,7 +6,7 @@ errors of guessing and a probability of at most 0.0001 over all columns together
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -20,10 +20,10 @@ from components.auditor.columns import AT_BEGINNING, AT_END, Column, Numbers, co
 from components.auditor.expected import Expected
 from components.auditor.findings import Draft, share
 from components.auditor.lists import Ints, Lists, Mask
-from components.auditor.predictors import Held, correlation_ratios, cross_fitted, explained, judged
+from components.auditor.predictors import correlation_ratios, cross_fitted, explained, judged
 from components.auditor.profile import Profile
 from components.auditor.sample import Sample
-from components.auditor.shape import TIME, label_texts
+from components.auditor.shape import TIME, as_text, label_texts
 from components.auditor.sketches import mix
 from components.auditor.tables import TRAIN, step_counts
 from components.auditor.tally import SHOWN
@@ -47,7 +47,7 @@ class Labelled:
     Attributes:
       sample: N sequences.
       labels: [N] numbers of classes, or the label itself.
-      classes: how many classes; 0 for a label that is a number.
+      names: of the classes, the most frequent first; none for a label that is a number.
       fold: [N] which half each is in; what depends on each other is in one half.
       carried_errors: for classes of windows: errors per window and step of lag of carrying a label forward.
       window: whether consecutive sequences are windows whose label changes with time.
@@ -55,10 +55,19 @@ class Labelled:
 
     sample: Sample
     labels: npt.NDArray[np.float64]
-    classes: int
+    names: tuple[str, ...]
     fold: Mask
     carried_errors: float = 0.0
     window: bool = False
+
+    def take(self, rows: Ints) -> "Labelled":
+        """Some of the sequences."""
+        return replace(self, sample=self.sample.take(rows), labels=self.labels[rows], fold=self.fold[rows])
+
+    @property
+    def classes(self) -> int:
+        """How many classes; 0 for a label that is a number."""
+        return len(self.names)
 
     @property
     def codes(self) -> Ints:
@@ -81,7 +90,7 @@ def labelled(sample: Sample, expected: Expected, changes: int, neighbours: int) 
     if column is None or not len(column.values):
         return None
     values, rows = column.firsts()
-    labels, classes, known = _numbers(values) if expected.regression else _codes(values)
+    labels, names, known = _numbers(values) if expected.regression else _codes(values)
     rows, labels = rows[known], labels[known]
     train = ~sample.evaluated[rows]
     rows, labels = rows[train], labels[train]
@@ -94,23 +103,23 @@ def labelled(sample: Sample, expected: Expected, changes: int, neighbours: int) 
         return None
     fold = _halves(chosen, expected)
     rate = changes / max(1, neighbours) / expected.stride
-    return Labelled(chosen, labels, classes, fold, rate if moving else 0.0, moving)
+    return Labelled(chosen, labels, names, fold, rate if moving else 0.0, moving)
 
 
-def _codes(values: pa.Array) -> tuple[npt.NDArray[np.float64], int, Mask]:
+def _codes(values: pa.Array) -> tuple[npt.NDArray[np.float64], tuple[str, ...], Mask]:
     coded = label_texts(values).dictionary_encode()
-    codes = coded.indices.to_numpy()
-    often = np.bincount(codes, minlength=len(coded.dictionary))
-    names = pc.sort_indices(coded.dictionary).to_numpy()
-    rank = np.empty(len(often), np.int64)
-    rank[names[np.argsort(-often[names], kind="stable")]] = np.arange(len(often))
+    codes, texts = coded.indices.to_numpy(), [as_text(value) for value in coded.dictionary.to_pylist()]
+    often = np.bincount(codes, minlength=len(texts))
+    order = sorted(range(len(texts)), key=lambda code: (-often[code], texts[code]))[:_CLASSES]
+    rank = np.full(len(texts), _CLASSES)
+    rank[order] = np.arange(len(order))
     found = rank[codes]
-    return found.astype(np.float64), min(_CLASSES, len(often)), found < _CLASSES
+    return found.astype(np.float64), tuple(texts[code][:40] for code in order), found < _CLASSES
 
 
-def _numbers(values: pa.Array) -> tuple[npt.NDArray[np.float64], int, Mask]:
+def _numbers(values: pa.Array) -> tuple[npt.NDArray[np.float64], tuple[str, ...], Mask]:
     numbers = values.to_numpy(zero_copy_only=False).astype(np.float64)
-    return numbers, 0, np.isfinite(numbers)
+    return numbers, (), np.isfinite(numbers)
 
 
 def _halves(sample: Sample, expected: Expected) -> Mask:
@@ -215,12 +224,18 @@ def _class_severity(found: Labelled, values: Numbers, lag: int, tried: int) -> t
         return (ERROR if is_copy else WARNING), how
     if relative <= _REPRODUCES and is_copy:
         return ERROR, how
-    return (WARNING if _upper(held) <= _TOO_GOOD else None), how
+    if _upper(held.errors) <= _TOO_GOOD * held.baseline:
+        return WARNING, how
+    own = int((codes == held.best).sum())
+    if is_code and _upper(held.best_errors) <= _TOO_GOOD * min(own, len(codes) - own):
+        errors = f"with {held.best_errors:,} errors in {held.count:,}"
+        return WARNING, f"it tells class {found.names[held.best]!r} from the rest, {errors}"
+    return None, how
 
 
-def _upper(held: Held) -> float:
-    """The upper 95 % bound of the errors, as a share of those of guessing (Poisson, Garwood 1936)."""
-    return float(stats.chi2.ppf(0.95, 2 * (held.errors + 1)) / 2 / held.baseline)
+def _upper(errors: int) -> float:
+    """The upper 95 % bound of a number of errors (Poisson, Garwood 1936)."""
+    return float(stats.chi2.ppf(0.95, 2 * (errors + 1)) / 2)
 
 
 def _number_severity(
@@ -261,54 +276,70 @@ def shortcuts(found: Labelled, expected: Expected, profile: Profile) -> Iterator
     features = {name: found.sample.columns[name] for name in profile.features if name in found.sample.columns}
     steps = step_counts(features, len(found.sample))
     if not expected.windows and np.ptp(steps):
-        yield from _shortcut(
-            found, "length-predicts-label", "", {"the number of steps": steps.astype(np.float64)}
-        )
+        length = {"the number of steps": steps.astype(np.float64)}
+        yield from _shortcut(found, "length-predicts-label", "", length)
+    apart = _apart(found, expected)
     for name, missing in missing_shares(features, steps).items():
-        if not found.window:
-            yield from _shortcut(
-                found, "missingness-predicts-label", name, {"how much of it is missing": missing}
-            )
-    if expected.own_ids and not found.window:
-        yield from _shortcut(found, "id-predicts-label", "sequence_id", dict(_id_parts(found.sample)))
+        tries = {"how much of it is missing": missing[apart]}
+        yield from _shortcut(found.take(apart), "missingness-predicts-label", name, tries)
+    if expected.own_ids:
+        alone = (
+            found.take(np.unique(found.sample.series, return_index=True)[1]) if expected.windows else found
+        )
+        feature = "series_id" if expected.windows else "sequence_id"
+        yield from _shortcut(alone, "id-predicts-label", feature, dict(_id_parts(alone.sample, feature)))
+
+
+def _apart(found: Labelled, expected: Expected) -> Ints:
+    """Sequences that share no step: all, or of windows those that begin a whole window after another."""
+    if not found.window:
+        return np.arange(len(found.sample))
+    steps = -(-int(expected.window_length or 1) // expected.stride) * expected.stride
+    return np.flatnonzero(found.sample.start % steps == 0)
 
 
 def _shortcut(found: Labelled, check: str, feature: str, tries: Mapping[str, Numbers]) -> Iterator[Draft]:
     """The best of some columns, where it tells what it should not."""
-    best, best_skill, severity = "", _SHORTCUT, WARNING
-    for what, values in tries.items():
-        if found.classes:
-            told = cross_fitted(values, found.codes, found.fold, found.classes)
-            held = judged(told, found.codes, found.classes)
-            significant = held.p_value * len(tries) <= _P_VALUE
-            if significant and held.skill_low >= best_skill:
-                best, best_skill = (
-                    f"{what} alone tells {share(held.count - held.errors, held.count)} held-out labels",
-                    held.skill_low,
-                )
-                exact = held.errors <= _REPRODUCES * held.baseline and len(np.unique(values)) <= _DISTINCT
-                severity = ERROR if exact and check == "missingness-predicts-label" else WARNING
-        else:
-            known = ~np.isnan(values)
-            part = (
-                explained(values[known], found.labels[known], found.fold[known])
-                if known.sum() >= 2 * _FEWEST
-                else 0.0
-            )
-            if part - 3 * (1 - part) / np.sqrt(max(1, known.sum())) >= best_skill:
-                best, best_skill = (
-                    f"{what} alone explains {part:.1%} of the label's variance".replace("%", " %"),
-                    part,
-                )
-    if best:
-        refs = tuple(found.sample.refs[:SHOWN].tolist())
-        yield Draft(check, severity, TRAIN, feature, best, len(found.sample), refs)
+    if len(found.sample) < _FEWEST:
+        return
+    told = _class_told if found.classes else _number_told
+    best = max((told(found, what, values, len(tries)) for what, values in tries.items()), default=None)
+    if best is None or best[0] < _SHORTCUT:
+        return
+    _, exact, message = best
+    severity = ERROR if exact and check == "missingness-predicts-label" else WARNING
+    refs = tuple(found.sample.refs[:SHOWN].tolist())
+    yield Draft(check, severity, TRAIN, feature, message, len(found.sample), refs)
 
 
-def _id_parts(sample: Sample) -> Iterator[tuple[str, Numbers]]:
+def _class_told(found: Labelled, what: str, values: Numbers, tried: int) -> tuple[float, bool, str]:
+    """The skill of one column at the lower end of its interval, whether it hardly ever errs, and words."""
+    codes = found.codes
+    held = judged(cross_fitted(values, codes, found.fold, found.classes), codes, found.classes)
+    if held.p_value * tried > _P_VALUE:
+        return 0.0, False, ""
+    own = int((codes == held.best).sum())
+    exact = held.best_errors <= _REPRODUCES * min(own, len(codes) - own)
+    right = share(held.count - held.best_errors, held.count)
+    said = f"{what} alone tells class {found.names[held.best]!r} from the rest in {right} held-out sequences"
+    return held.skill_low, exact and len(np.unique(values)) <= _DISTINCT, said
+
+
+def _number_told(found: Labelled, what: str, values: Numbers, tried: int) -> tuple[float, bool, str]:
+    """The share of variance that one column explains, less three standard errors."""
+    del tried  # three standard errors are enough for a few columns
+    known = ~np.isnan(values)
+    if known.sum() < 2 * _FEWEST:
+        return 0.0, False, ""
+    part = explained(values[known], found.labels[known], found.fold[known])
+    low = part - 3 * (1 - part) / np.sqrt(known.sum())
+    return low, False, f"{what} alone explains {part:.1%} of the label's variance".replace("%", " %")
+
+
+def _id_parts(sample: Sample, feature: str) -> Iterator[tuple[str, Numbers]]:
     """The parts of ids, `train/pos/7_9` has four: each a category where it has few values, else a number."""
-    ids = id_texts(sample)
-    if ids is None:
+    ids = id_texts(sample, feature)
+    if ids is None or len(ids) < _FEWEST:
         return
     apart = pc.replace_substring_regex(ids, r"([A-Za-z])([0-9])", r"\1 \2")
     parts = Lists.of(pc.split_pattern_regex(apart, "[^A-Za-z0-9]+"))
@@ -326,9 +357,9 @@ def _id_parts(sample: Sample) -> Iterator[tuple[str, Numbers]]:
             yield f"the number in part {place + 1} of the id", values
 
 
-def id_texts(sample: Sample) -> pa.Array | None:
-    """The ids of sequences as text, [N]."""
-    column = sample.columns.get("sequence_id")
+def id_texts(sample: Sample, feature: str = "sequence_id") -> pa.Array | None:
+    """The ids of sequences or series as text, [N]."""
+    column = sample.columns.get(feature)
     if column is None or not (column.lengths == 1).all():
         return None
     return pc.cast(column.values, pa.large_string(), safe=False)
@@ -346,8 +377,8 @@ def order_that_tells(sample: Sample, expected: Expected) -> Iterator[Draft]:
     if key is None or column is None or not (column.lengths == 1).all():
         return
     group, place = key
-    codes, classes, known = _codes(column.values)
-    labels = codes.astype(np.int64)
+    codes, names, known = _codes(column.values)
+    labels, classes = codes.astype(np.int64), len(names)
     train = np.flatnonzero(~sample.evaluated & known)
     train = train[np.lexsort([place[train], group[train]])]
     asked = np.flatnonzero(sample.evaluated & known)

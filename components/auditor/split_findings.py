@@ -106,7 +106,8 @@ def _times(tally: Tally, expected: Expected) -> Iterator[Draft]:
         )
         yield Draft("split-not-chronological", WARNING, EVAL, "", message, anywhere.count, anywhere.refs)
     late = tally.seen.get((series.DELAY, TRAIN, ""))
-    if late and expected.split_by in ("time", "order"):
+    one_clock = expected.split_by == "time" or (expected.split_by == "order" and absolute(tally))
+    if late and one_clock:
         message = f"{late.count:,} training labels were known only after the evaluation split begins"
         yield Draft("gap-too-small", ERROR, TRAIN, "", message, late.count, late.refs)
     for split in (TRAIN, EVAL):

@@ -18,8 +18,8 @@ from components.auditor.sketches import (
     hash_values,
     information,
     mix,
-    near_keys,
     seed_of,
+    sketches,
     tokens,
 )
 from components.ingest.hashes import Hashes, hash_text
@@ -37,7 +37,7 @@ def tables(batch: Batch, expected: Expected, profile: Profile) -> Iterator[tuple
     Every table has `key` (uint64: sequences that have to meet have the same), `ref` and `evaluated`.
 
     - `content`: `label` (a hash) and `bits` of information.
-    - `near`: `content`; BANDS rows a sequence.
+    - `near`: `content`, `bits` and `signature`; BANDS rows a sequence.
     - `series`: `start` and `length` in steps, `first` and `last` time, `label_time`, `label`.
     """
     rows = len(batch)
@@ -49,12 +49,10 @@ def tables(batch: Batch, expected: Expected, profile: Profile) -> Iterator[tuple
     filled = steps > 0
     exact: Table = {"key": hashes, "label": labels, "bits": bits.astype(np.float32), **shared}
     yield CONTENT, {name: values[filled] for name, values in exact.items()}
-    near = {
-        name: np.repeat(values, BANDS)
-        for name, values in {"content": hashes, "bits": exact["bits"], **shared}.items()
-    }
-    near["key"] = near_keys(tokens(features, rows, profile), rows).reshape(-1)
-    yield NEAR, {name: values[np.repeat(filled, BANDS)] for name, values in near.items()}
+    found = sketches(tokens(features, rows, profile), rows)
+    near = {"content": hashes, "bits": exact["bits"], "signature": found.signatures, **shared}
+    near = {name: np.repeat(values[filled], BANDS, axis=0) for name, values in near.items()}
+    yield NEAR, {"key": found.keys[filled].reshape(-1), **near}
     first, last = _times(batch)
     yield (
         SERIES,

@@ -306,6 +306,14 @@ def test_steps_after_the_label_was_known_and_labels_known_too_late(audit):
     assert found.errors == {"feature-after-label", "gap-too-small"}
 
 
+def test_labels_known_later_say_nothing_where_time_begins_with_each_sequence(audit):
+    train, evaluated = splits()
+    for row in (*train, *evaluated):
+        row["label_time"] = [100]
+    by = {"split": {"by": "order"}, "data": {"time": "t", "label_time": "l"}}
+    assert audit(train, evaluated, **by).findings == []
+
+
 def test_series_in_both_splits(audit):
     rows = [
         {

@@ -22,9 +22,18 @@ def test_skill_errors_and_p_value_are_those_of_scikit_learn_and_fisher():
     held = judged(told, labels, 2)
     assert held.errors == (told != labels).sum()
     assert held.baseline == min(np.bincount(labels))
+    # For two classes Youden's J is balanced accuracy, adjusted for guessing.
     assert held.skill == pytest.approx(sk.balanced_accuracy_score(labels, told, adjusted=True))
     both = [stats.fisher_exact(table, "greater")[1] for table in tables(told, labels, 2)]
     assert held.p_value == pytest.approx(2 * min(both), rel=1e-6)
+
+
+def test_a_class_told_perfectly_counts_whatever_the_others():
+    labels = np.repeat([0, 1, 2], 100)
+    told = np.where(labels == 2, 2, 0)
+    held = judged(told, labels, 3)
+    assert (held.skill, held.best, held.best_errors, held.errors) == (1.0, 2, 0, 100)
+    assert 0.85 < held.skill_low < 1
 
 
 def tables(told, labels, classes):

@@ -201,6 +201,46 @@ def test_gaps_that_tell_the_label(audit):
     assert gaps(0.4, 0.6).warnings == {"non-finite"}
 
 
+def test_one_class_of_many_that_is_given_away(audit):
+    rows = some(900)
+    random = np.random.default_rng(0)
+    for row in rows:
+        label = str(random.integers(0, 9))
+        row["label"], row["code"] = [label], constant(2 if label == "3" else random.integers(0, 2), 8)
+        if label == "5":
+            row["f1"] = [float("nan"), *row["f1"][1:]]
+    found = audit(rows[:700], rows[700:])
+    assert found.errors == {"missingness-predicts-label"}
+    message = found.only("missingness-predicts-label")["message"]
+    assert message.endswith("alone tells class '5' from the rest in 700 of 700 (100.0 %) held-out sequences")
+    assert found.only("label-as-feature")["severity"] == "warning"
+    assert "class '3' from the rest, with 0 errors" in found.only("label-as-feature")["message"]
+
+
+def test_gaps_that_tell_the_label_of_windows(audit):
+    rows = without(windows(4000, change=0.02), "now", "ahead")
+    for row in rows:
+        row["f1"] = [float("nan")] * 6 if row["label"] == ["1"] else row["f1"]
+    found = audit(*by_time(rows, 3200, gap=2), split={"by": "time"}, **windowed())
+    assert "missingness-predicts-label" in found.errors
+
+
+def test_ids_of_series_that_tell_the_label_of_their_windows(audit):
+    rows = [
+        {
+            **row, "series_id": [f"{['ok', 'bad'][series % 2]}{series}"],
+            "sequence_id": [f"{series}@{row['window_start'][0]}"], "label": [str(series % 2)],
+        }
+        for series in range(80)
+        for row in without(windows(20, seed=series), "now", "ahead", "step_time")
+    ]  # fmt: skip
+    cut = len(rows) * 3 // 4
+    own = {"data": {"sequence_id": "id", **WINDOWED["data"]}}
+    found = audit(rows[:cut], rows[cut:], **own)
+    assert (found.errors, found.warnings) == (set(), {"id-predicts-label"})
+    assert found.only("id-predicts-label")["feature"] == "series_id"
+
+
 def test_neighbours_in_time_that_share_their_label(audit):
     random = np.random.default_rng(0)
     rows = some(600)

@@ -13,7 +13,7 @@ from components.auditor.contract import Contract
 from components.auditor.expected import Expected
 from components.auditor.lists import Lists
 from components.auditor.profile import collision_bits, profile_of
-from components.auditor.sketches import BANDS, ROWS, Tokens, content, information, mix, near_keys, tokens
+from components.auditor.sketches import BANDS, ROWS, Tokens, content, information, mix, sketches, tokens
 
 NOTHING = Contract({}, frozenset(), {}, {})
 
@@ -91,11 +91,25 @@ def test_keys_meet_as_often_as_the_formula_says():
             own = random.integers(0, 2**63, 2 * size - shared, np.uint64)
             tokens_of += [own[:size], own[size - shared :]]
         made = Tokens(np.concatenate(tokens_of), np.repeat(np.arange(2 * pairs), size))
-        keys = near_keys(made, 2 * pairs)
+        keys = sketches(made, 2 * pairs).keys
         met = (keys[0::2] == keys[1::2]).any(axis=1).mean()
         similarity = shared / (2 * size - shared)
         expected = 1 - (1 - similarity**ROWS) ** BANDS
         assert met == pytest.approx(expected, abs=4 * math.sqrt(expected * (1 - expected) / pairs) + 0.005)
+
+
+def test_signatures_agree_as_often_as_the_sets_are_alike():
+    random = np.random.default_rng(3)
+    shared, size, pairs = 30, 60, 300
+    parts = []
+    for _ in range(pairs):
+        own = random.integers(0, 2**63, 2 * size - shared, np.uint64)
+        parts += [own[:size], own[size - shared :]]
+    found = sketches(Tokens(np.concatenate(parts), np.repeat(np.arange(2 * pairs), size)), 2 * pairs)
+    agree = (found.signatures[0::2] == found.signatures[1::2]).mean()
+    similarity = shared / (2 * size - shared)
+    expected = similarity + (1 - similarity) / 256
+    assert agree == pytest.approx(expected, abs=4 * math.sqrt(expected * (1 - expected) / (16 * pairs)))
 
 
 def near(first, second, others):
@@ -103,7 +117,7 @@ def near(first, second, others):
     rows = [first, second, *others]
     columns = {"a": lists(rows)}
     profile = profile_of(columns, Expected(), NOTHING, {})
-    keys = near_keys(tokens(columns, len(rows), profile), len(rows))
+    keys = sketches(tokens(columns, len(rows), profile), len(rows)).keys
     return bool((keys[0] == keys[1]).any())
 
 
@@ -123,7 +137,7 @@ def test_texts_with_one_word_changed_are_near():
     columns = {"text": lists(rows)}
     profile = profile_of(columns, Expected(), NOTHING, {})
     assert profile.texts == ["text"]
-    keys = near_keys(tokens(columns, 3, profile), 3)
+    keys = sketches(tokens(columns, 3, profile), 3).keys
     assert (keys[0] == keys[1]).any()
     assert not (keys[0] == keys[2]).any()
 
@@ -134,5 +148,5 @@ def test_characters_are_compared_several_in_a_row():
     columns = {"c": lists([[c.encode() for c in text] for text in texts])}
     profile = profile_of(columns, Expected(), NOTHING, {})
     assert profile.groups[0].steps >= 4  # 3 bits each
-    keys = near_keys(tokens(columns, 50, profile), 50)
+    keys = sketches(tokens(columns, 50, profile), 50).keys
     assert len(np.unique(keys[:, 0])) == 50
