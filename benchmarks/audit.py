@@ -10,11 +10,7 @@ table is kept in RESULTS.md.
 
 import argparse
 import json
-import math
-import os
 import resource
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -23,7 +19,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from benchmarks.results import keep, machine
+from benchmarks.results import growth, keep, machine, measure
 
 _STEPS, _FEATURES, _CHUNK, _EVAL_SHARE = 10, 5, 100_000, 0.2
 _SHARDS = 8
@@ -120,18 +116,6 @@ def run_one(side: str, examples: Path, home: Path) -> dict[str, float]:
     return {"seconds": seconds, "gb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20}
 
 
-def measure(side: str, examples: Path, home: Path) -> dict[str, float]:
-    """Runs one side in a process of its own; the Auditor's finds the statistics of the other in the cache."""
-    module = [sys.executable, "-W", "ignore", "-m", "benchmarks.audit"]
-    command = [*module, "--one", side, str(examples), str(home)]
-    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
-    done = subprocess.run(command, check=False, capture_output=True, text=True, env=environment)
-    if done.returncode:
-        raise SystemExit(f"{side} failed:\n{done.stderr[-2000:]}")
-    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    return found
-
-
 def compare(sizes: list[int], repeats: int) -> list[dict[str, Any]]:
     """Measures both sides in turn at every size; the fastest of the repeats counts for each."""
     table = []
@@ -142,11 +126,13 @@ def compare(sizes: list[int], repeats: int) -> list[dict[str, Any]]:
             found: dict[str, list[dict[str, float]]] = {"StatisticsGen": [], "Auditor": []}
             for repeat in range(repeats):
                 for side, measured in found.items():
-                    measured.append(measure(side, examples, Path(folder, str(repeat))))
+                    # The Auditor's process finds the statistics of the other in the cache.
+                    home = str(Path(folder, str(repeat)))
+                    measured.append(measure("benchmarks.audit", side, str(examples), home))
                     print(f"{size:>12,} sequences  {side:<14} {measured[-1]['seconds']:8.1f} s", flush=True)
             for side, measured in found.items():
                 best = min(measured, key=lambda one: one["seconds"])
-                table.append({"size": size, "side": side, **best})
+                table.append({"sequences": size, "side": side, **best})
     return table
 
 
@@ -154,16 +140,12 @@ def report(table: list[dict[str, Any]]) -> str:
     """The measurements as a Markdown table, and how the Auditor's time grows."""
     lines = ["| sequences | | seconds | sequences per second | peak GB |", "|---:|---|---:|---:|---:|"]
     lines += [
-        f"| {one['size']:,} | {one['side']} | {one['seconds']:.1f} | {one['size'] / one['seconds']:,.0f} "
-        f"| {one['gb']:.1f} |"
+        f"| {one['sequences']:,} | {one['side']} | {one['seconds']:.1f} "
+        f"| {one['sequences'] / one['seconds']:,.0f} | {one['gb']:.1f} |"
         for one in table
     ]
-    ours = [one for one in table if one["side"] == "Auditor"]
-    if len(ours) > 1:
-        first, last = ours[0], ours[-1]
-        exponent = math.log(last["seconds"] / first["seconds"]) / math.log(last["size"] / first["size"])
-        sizes = f"from {first['size']:,} to {last['size']:,}"
-        lines += ["", f"Time of the Auditor grows as n^{exponent:.2f} {sizes} sequences."]
+    if grows := growth(table, "sequences", "Auditor"):
+        lines += ["", grows]
     lines += ["", "The Auditor's seconds include SchemaGen and ExampleValidator."]
     return "\n".join(lines)
 

@@ -10,11 +10,7 @@ as an Example and splits rows by hash. The last table is kept in RESULTS.md.
 
 import argparse
 import json
-import math
-import os
 import resource
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -24,7 +20,7 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import csv
 
-from benchmarks.results import keep, machine
+from benchmarks.results import growth, keep, machine, measure
 
 _STEPS, _FEATURES, _CHUNK_ROWS = 20, 10, 1_000_000
 
@@ -77,26 +73,9 @@ def run_one(side: str, source: Path, home: Path) -> dict[str, float]:
     return {"seconds": seconds, "gb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20}
 
 
-def measure(side: str, source: Path) -> dict[str, float]:
-    """Runs one side in a process of its own."""
+def _measure(side: str, source: Path) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as home:
-        command = [
-            sys.executable,
-            "-W",
-            "ignore",
-            "-m",
-            "benchmarks.ingest",
-            "--one",
-            side,
-            str(source),
-            home,
-        ]
-        environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
-        done = subprocess.run(command, check=False, capture_output=True, text=True, env=environment)
-    if done.returncode:
-        raise SystemExit(f"{side} failed:\n{done.stderr[-2000:]}")
-    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    return found
+        return measure("benchmarks.ingest", side, str(source), home)
 
 
 def compare(rows: list[int], stock_up_to: int, repeats: int) -> list[dict[str, Any]]:
@@ -111,7 +90,7 @@ def compare(rows: list[int], stock_up_to: int, repeats: int) -> list[dict[str, A
             found: dict[str, list[dict[str, float]]] = {side: [] for side in sides}
             for _ in range(repeats):
                 for side in sides:
-                    found[side].append(measure(side, source))
+                    found[side].append(_measure(side, source))
                     print(f"{size:>12,} rows  {side:<14} {found[side][-1]['seconds']:8.1f} s", flush=True)
         for side in sides:
             best = min(found[side], key=lambda one: one["seconds"])
@@ -132,14 +111,8 @@ def report(table: list[dict[str, Any]]) -> str:
             f"| {one['rows']:,} | {one['side']} | {one['seconds']:.1f} | {one['rows'] / one['seconds']:,.0f} "
             f"| {ratio} | {one['gb']:.1f} |"
         )
-    ours = [one for one in table if one["side"] == "Ingest"]
-    if len(ours) > 1:
-        first, last = ours[0], ours[-1]
-        exponent = math.log(last["seconds"] / first["seconds"]) / math.log(last["rows"] / first["rows"])
-        lines += [
-            "",
-            f"Time of Ingest grows as n^{exponent:.2f} from {first['rows']:,} to {last['rows']:,} rows.",
-        ]
+    if grows := growth(table, "rows", "Ingest"):
+        lines += ["", grows]
     return "\n".join(lines)
 
 

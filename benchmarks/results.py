@@ -1,11 +1,16 @@
 """Keeps the last table of each benchmark in RESULTS.md, with the machine it was measured on."""
 
+import json
+import math
 import os
 import platform
 import re
+import subprocess
+import sys
 from datetime import datetime, timezone
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
 _HEADING = "# Results\n\nThe last table of each benchmark, as the script printed it.\n"
@@ -23,6 +28,27 @@ def machine() -> str:
         f"{day}, {os.cpu_count()} cores ({found[1] if found else platform.machine()}), {memory_gb:.0f} GB, "
         f"Python {platform.python_version()}, {versions}"
     )
+
+
+def measure(module: str, *arguments: str) -> dict[str, float]:
+    """Runs `python -m module --one …` in a process of its own and gives the JSON of its last line."""
+    command = [sys.executable, "-W", "ignore", "-m", module, "--one", *arguments]
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    done = subprocess.run(command, check=False, capture_output=True, text=True, env=environment)
+    if done.returncode:
+        raise SystemExit(f"{' '.join(arguments[:1])} failed:\n{done.stderr[-2000:]}")
+    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def growth(table: list[dict[str, Any]], size: str, side: str) -> str:
+    """How the seconds of a side grow with the size, from the first of its lines to the last."""
+    ours = [one for one in table if one["side"] == side]
+    if len(ours) < 2:
+        return ""
+    first, last = ours[0], ours[-1]
+    exponent = math.log(last["seconds"] / first["seconds"]) / math.log(last[size] / first[size])
+    return f"Time of {side} grows as n^{exponent:.2f} from {first[size]:,} to {last[size]:,} {size}."
 
 
 def keep(name: str, text: str) -> None:

@@ -58,7 +58,7 @@ def create_pipeline(
         schema=schema.outputs["schema"],
         anomalies=validator.outputs["anomalies"],
         config=_audit_settings(config),
-        code=fingerprint.of_code(["components/auditor"]),
+        code=fingerprint.of_code(["components/auditor", "components/ingest"]),
     )
     gate = DataGate(findings=auditor.outputs["findings"])
     stages: list[BaseNode] = [ingest, statistics, schema, validator, auditor, gate]

@@ -20,6 +20,7 @@ from components.auditor.records import Batch, Damaged, Source, file_of, read, re
 from components.auditor.shape import measure
 from components.auditor.tables import CONTENT, EVAL, NEAR, TRAIN, Table, divided, tables, together
 from components.auditor.tally import Tally, merge
+from components.ingest.arrow_bytes import pack, unpack
 
 _BATCH_BYTES = 8 << 20  # decoded at once
 _PART_BYTES = 64 << 20  # of the files, for each part of the tables
@@ -124,7 +125,7 @@ class _Examine(beam.DoFn):
             tally.say(shape.UNREADABLE, source.split, "", [place])
         yield beam.pvalue.TaggedOutput(_TALLY, tally)
         if kept is not None:
-            yield beam.pvalue.TaggedOutput(_SAMPLE, _packed(kept))
+            yield beam.pvalue.TaggedOutput(_SAMPLE, pack(kept))
 
 
 def _ids(batch: Batch) -> tuple[list[int], Any, Any]:
@@ -155,23 +156,11 @@ class _Joined(beam.CombineFn):
     def compact(self, accumulator: list[bytes]) -> list[bytes]:
         if len(accumulator) < 2:
             return accumulator
-        return [_packed(sample.joined([_unpacked(part) for part in accumulator], self._most))]
+        return [pack(sample.joined([unpack(part) for part in accumulator], self._most))]
 
     def extract_output(self, accumulator: list[bytes]) -> bytes | None:
         found = self.compact(accumulator)
         return found[0] if found else None
-
-
-def _packed(table: pa.Table) -> bytes:
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, table.schema) as writer:
-        writer.write_table(table)
-    packed: bytes = sink.getvalue().to_pybytes()
-    return packed
-
-
-def _unpacked(packed: bytes) -> pa.Table:
-    return pa.ipc.open_stream(packed).read_all()
 
 
 def _meet(part: tuple[tuple[str, int], Iterable[Table]], audit: Audit, counted: Tally) -> Any:
@@ -201,7 +190,7 @@ def _conclude(
     tallies.append(duplicates.near_tally([found for found in met if not isinstance(found, Tally)]))
     return conclude(
         merge(tallies),
-        sample.sample_of(_unpacked(sampled) if sampled else None),
+        sample.sample_of(unpack(sampled) if sampled else None),
         audit.expected, audit.contract, audit.profile, audit.severity, audit.from_tfdv,
     )  # fmt: skip
 

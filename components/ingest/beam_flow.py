@@ -13,6 +13,7 @@ from apache_beam.transforms.window import GlobalWindows
 
 from components.ingest import examples, splits, steps
 from components.ingest.ahead import ahead
+from components.ingest.arrow_bytes import pack, unpack
 from components.ingest.layout import READERS, Layout
 from components.ingest.problems import Report, one_line
 from components.ingest.sequences import Examples, Sequences, group
@@ -59,7 +60,7 @@ class WriteExamples(beam.PTransform):
             if splits.needs_moments(layout)
             else begin | "configured cutoff" >> beam.Create([splits.configured_cutoff(layout)])
         )
-        nothing = steps.pack(steps.empty(layout))
+        nothing = pack(steps.empty(layout))
         every_shard = begin | "every shard" >> beam.Create([(shard, nothing) for shard in range(shards)])
         written = (
             (read["steps"], every_shard)
@@ -88,7 +89,7 @@ class _Read(beam.DoFn):
                 if splits.needs_moments(self._layout):
                     yield beam.pvalue.TaggedOutput(_MOMENTS, splits.moments_of(batch, self._layout))
                 for shard, part in steps.by_shard(batch, self._shards):
-                    yield shard, steps.pack(part)
+                    yield shard, pack(part)
         except DataRefused as refused:
             report.note_fatal(one_line(refused))
         yield beam.pvalue.TaggedOutput(_REPORT, report.as_json())
@@ -146,7 +147,7 @@ class _Write(beam.DoFn):
 
     def _write(self, number: int, packed: list[bytes], cutoff: Any) -> tuple[Report, dict[str, Any]]:
         report = Report()
-        sequences = group([steps.unpack(part) for part in packed], self._layout, report)
+        sequences = group([unpack(part) for part in packed], self._layout, report)
         found, too_short = splits.candidates(sequences, self._layout)
         assignment = splits.assign(found, sequences, self._layout, cutoff)
         counts: dict[str, Any] = {"left_out": {**too_short, **assignment.left_out}, "splits": {}}

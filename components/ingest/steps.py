@@ -222,20 +222,6 @@ def _hash_records(features: list[pa.Array], parents: npt.NDArray[np.int64], reco
     return mixed[parents]
 
 
-def pack(batch: pa.RecordBatch) -> bytes:
-    """A batch as bytes that every runner can carry."""
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, batch.schema) as writer:
-        writer.write_batch(batch)
-    packed: bytes = sink.getvalue().to_pybytes()
-    return packed
-
-
-def unpack(packed: bytes) -> pa.Table:
-    """What `pack` packed."""
-    return pa.ipc.open_stream(packed).read_all()
-
-
 def by_shard(batch: pa.RecordBatch, shards: int) -> Iterator[tuple[int, pa.RecordBatch]]:
     """Divides steps by their key: (shard, its steps in their order)."""
     if not len(batch):
