@@ -6,23 +6,27 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import apache_beam as beam
+import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import tensorflow as tf
 
 from components.auditor import duplicates, sample, series, shape
-from components.auditor.conclude import conclude
+from components.auditor.checks import ERROR
+from components.auditor.conclude import checks_run, conclude
 from components.auditor.contract import BYTES, Contract
 from components.auditor.expected import Expected
 from components.auditor.findings import Draft
-from components.auditor.profile import Profile
-from components.auditor.records import Batch, Damaged, Source, file_of, read, record_of
+from components.auditor.profile import LOOKED_AT, Profile, profile_of
+from components.auditor.records import Batch, Damaged, Source, decode, file_of, read, record_of, serialized
 from components.auditor.shape import measure
 from components.auditor.tables import CONTENT, EVAL, NEAR, TRAIN, Table, divided, tables, together
 from components.auditor.tally import Tally, merge
 from components.ingest.arrow_bytes import pack, unpack
 
 _BATCH_BYTES = 8 << 20  # decoded at once
+_LOOKED_AT_ONCE = 16_384  # records
 _PART_BYTES = 64 << 20  # of the files, for each part of the tables
 _TALLY, _SAMPLE, _IDS = "tally", "sample", "ids"
 
@@ -36,7 +40,7 @@ class Audit:
       file_bytes: of all files together.
       expected: what the configuration says.
       contract: what the schema says.
-      profile: what a first look found.
+      deviations: feature to the standard deviation of its values, where the statistics have it.
       severity: check to severity, where the configuration changes it.
       from_tfdv: findings of `schema-anomaly`, see `conclude`.
     """
@@ -45,7 +49,7 @@ class Audit:
     file_bytes: int
     expected: Expected
     contract: Contract
-    profile: Profile
+    deviations: Mapping[str, float] = field(default_factory=dict)
     severity: Mapping[str, str] = field(default_factory=dict)
     from_tfdv: Mapping[str, bytes] = field(default_factory=dict)
 
@@ -54,17 +58,13 @@ class Audit:
         """How many parts tables are divided into."""
         return max(1, self.file_bytes // _PART_BYTES)
 
-    @property
-    def records_at_once(self) -> int:
-        """Records of a batch."""
-        return int(min(65_536, max(64, _BATCH_BYTES // max(1.0, self.profile.record_bytes))))
-
 
 class Findings(beam.PTransform):
     """Audits the Examples and writes the findings to a file, with ids in place of references.
 
-    One pass over the files counts what is misshapen, draws the sample, and makes one row a sequence
-    of what has to meet others; these rows are divided by a hash of what they have to share.
+    A first pass over the training files finds out what the features are like. A second one over all
+    counts what is misshapen, draws the sample, and makes one row a sequence of what has to meet
+    others; these rows are divided by a hash of what they have to share.
     """
 
     def __init__(self, audit: Audit, path: str) -> None:
@@ -74,16 +74,18 @@ class Findings(beam.PTransform):
     def expand(self, begin: Any) -> Any:
         """Builds the pipeline."""
         audit = self._audit
-        parts = (
-            begin
-            | "files" >> beam.Create(list(audit.files))
-            | "one worker a file" >> beam.Reshuffle()
-            | "examine" >> beam.ParDo(_Examine(audit)).with_outputs(_TALLY, _SAMPLE, _IDS, main="tables")
+        files = begin | "files" >> beam.Create(list(audit.files)) | "one worker a file" >> beam.Reshuffle()
+        profile = beam.pvalue.AsSingleton(
+            files
+            | "look" >> beam.FlatMap(_look)
+            | "some records" >> beam.CombineGlobally(_smallest)
+            | "profile" >> beam.Map(_profile, audit)
+        )
+        parts = files | "examine" >> beam.ParDo(_Examine(audit), profile).with_outputs(
+            _TALLY, _SAMPLE, _IDS, main="tables"
         )
         counted = beam.pvalue.AsSingleton(parts[_TALLY] | "all counts" >> beam.CombineGlobally(merge))
-        sampled = beam.pvalue.AsSingleton(
-            parts[_SAMPLE] | "all samples" >> beam.CombineGlobally(_Joined(sample.size(audit.profile)))
-        )
+        sampled = beam.pvalue.AsSingleton(parts[_SAMPLE] | "all samples" >> beam.CombineGlobally(_joined))
         met = (
             parts["tables"]
             | "what must meet" >> beam.GroupByKey()
@@ -92,10 +94,42 @@ class Findings(beam.PTransform):
         drafts = (
             begin
             | "once" >> beam.Create([None])
-            | "conclude" >> beam.Map(_conclude, audit, counted, sampled, beam.pvalue.AsList(met))
+            | "conclude" >> beam.Map(_conclude, audit, profile, counted, sampled, beam.pvalue.AsList(met))
         )
         names = parts[_IDS] | "names" >> beam.FlatMap(_names, beam.pvalue.AsSingleton(drafts))
-        return drafts | "write" >> beam.Map(_write, audit, self._path, beam.pvalue.AsList(names))
+        return drafts | "write" >> beam.Map(_write, audit, self._path, profile, beam.pvalue.AsList(names))
+
+
+Looked = tuple[bool, Any, list[bytes]]  # whether of the evaluation split, hashes of records, the records
+
+
+def _look(source: Source) -> Iterator[Looked]:
+    """The records of a file with the smallest hashes."""
+    kept: Looked = (source.split == EVAL, np.zeros(0, np.uint64), [])
+    try:
+        for records in serialized(source, _LOOKED_AT_ONCE):
+            found = kept[0], pd.util.hash_array(np.array(records, object), categorize=False), records
+            kept = _smallest([kept, found])
+    except Damaged:
+        pass  # said when it is examined
+    yield kept
+
+
+def _smallest(parts: Iterable[Looked]) -> Looked:
+    """The records with the smallest hashes of all parts; those of eval only where there are no others."""
+    found = [part for part in parts if part[2]]
+    chosen = [part for part in found if not part[0]] or found
+    if not chosen:
+        return True, np.zeros(0, np.uint64), []
+    hashes = np.concatenate([part[1] for part in chosen])
+    records = [record for part in chosen for record in part[2]]
+    order = np.argsort(hashes, kind="stable")[:LOOKED_AT]
+    return chosen[0][0], hashes[order], [records[place] for place in order]
+
+
+def _profile(looked: Looked, audit: Audit) -> Profile:
+    batch = decode(looked[2], 0, EVAL if looked[0] else TRAIN, audit.contract.types)
+    return profile_of(batch.columns, audit.expected, audit.contract, audit.deviations)
 
 
 class _Examine(beam.DoFn):
@@ -104,18 +138,19 @@ class _Examine(beam.DoFn):
     def __init__(self, audit: Audit) -> None:
         self._audit = audit
 
-    def process(self, source: Source) -> Iterator[Any]:
+    def process(self, source: Source, profile: Profile) -> Iterator[Any]:
         audit, tally, kept = self._audit, Tally(), None
+        at_once = int(min(65_536, max(64, _BATCH_BYTES // max(1.0, profile.record_bytes))))
         try:
-            for batch in read(source, audit.profile.types, audit.records_at_once):
-                tally = merge([tally, measure(batch, audit.expected, audit.contract, audit.profile)])
+            for batch in read(source, profile.types, at_once):
+                tally = merge([tally, measure(batch, audit.expected, audit.contract, profile)])
                 if not len(batch):
                     continue
-                for name, table in tables(batch, audit.expected, audit.profile):
+                for name, table in tables(batch, audit.expected, profile):
                     for part, rows in divided(table, audit.parts):
                         yield (name, part), rows
-                rows = sample.rows_of(batch, audit.expected, audit.profile)
-                kept = rows if kept is None else sample.joined([kept, rows], sample.size(audit.profile))
+                rows = sample.rows_of(batch, audit.expected, profile)
+                kept = rows if kept is None else sample.joined([kept, rows], sample.size(profile))
                 yield beam.pvalue.TaggedOutput(_IDS, _ids(batch))
         except Damaged as damage:
             place = (
@@ -125,7 +160,7 @@ class _Examine(beam.DoFn):
             tally.say(shape.UNREADABLE, source.split, "", [place])
         yield beam.pvalue.TaggedOutput(_TALLY, tally)
         if kept is not None:
-            yield beam.pvalue.TaggedOutput(_SAMPLE, pack(kept))
+            yield beam.pvalue.TaggedOutput(_SAMPLE, (sample.size(profile), pack(kept)))
 
 
 def _ids(batch: Batch) -> tuple[list[int], Any, Any]:
@@ -138,29 +173,12 @@ def _ids(batch: Batch) -> tuple[list[int], Any, Any]:
     return span, batch.refs[rows], values
 
 
-class _Joined(beam.CombineFn):
-    """The sample of the whole, from those of the parts."""
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-
-    def create_accumulator(self) -> list[bytes]:
-        return []
-
-    def add_input(self, accumulator: list[bytes], part: bytes) -> list[bytes]:
-        return [*accumulator, part]
-
-    def merge_accumulators(self, accumulators: Iterable[list[bytes]]) -> list[bytes]:
-        return [part for accumulator in accumulators for part in accumulator]
-
-    def compact(self, accumulator: list[bytes]) -> list[bytes]:
-        if len(accumulator) < 2:
-            return accumulator
-        return [pack(sample.joined([unpack(part) for part in accumulator], self._most))]
-
-    def extract_output(self, accumulator: list[bytes]) -> bytes | None:
-        found = self.compact(accumulator)
-        return found[0] if found else None
+def _joined(parts: Iterable[tuple[int, bytes]]) -> tuple[int, bytes] | None:
+    """The sample of the whole, from those of the parts, each with the sequences it may have."""
+    found = [part for part in parts if part is not None]
+    if not found:
+        return None
+    return found[0][0], pack(sample.joined([unpack(packed) for _, packed in found], found[0][0]))
 
 
 def _meet(part: tuple[tuple[str, int], Iterable[Table]], audit: Audit, counted: Tally) -> Any:
@@ -184,15 +202,24 @@ def _chronology(table: Table, counted: Tally) -> Tally:
 
 
 def _conclude(
-    _: None, audit: Audit, counted: Tally, sampled: bytes | None, met: Sequence[Any]
+    _: None,
+    audit: Audit,
+    profile: Profile,
+    counted: Tally,
+    sampled: tuple[int, bytes] | None,
+    met: Sequence[Any],
 ) -> list[Draft]:
     tallies = [counted, *(found for found in met if isinstance(found, Tally))]
     tallies.append(duplicates.near_tally([found for found in met if not isinstance(found, Tally)]))
     return conclude(
         merge(tallies),
-        sample.sample_of(unpack(sampled) if sampled else None),
-        audit.expected, audit.contract, audit.profile, audit.severity, audit.from_tfdv,
-    )  # fmt: skip
+        sample.sample_of(unpack(sampled[1]) if sampled else None),
+        audit.expected,
+        audit.contract,
+        profile,
+        audit.severity,
+        audit.from_tfdv,
+    )
 
 
 def _names(found: tuple[list[int], Any, Any], drafts: list[Draft]) -> Iterator[tuple[int, str]]:
@@ -206,13 +233,22 @@ def _names(found: tuple[list[int], Any, Any], drafts: list[Draft]) -> Iterator[t
             yield ref, name.decode("utf-8", "replace")
 
 
-def _write(drafts: list[Draft], audit: Audit, path: str, names: Sequence[tuple[int, str]]) -> str:
+def _write(
+    drafts: list[Draft], audit: Audit, path: str, profile: Profile, names: Sequence[tuple[int, str]]
+) -> str:
     places = {
         ref: f"{audit.files[file_of(ref)].path.rsplit('/', 1)[-1]}, record {record_of(ref) + 1:,}"
         for draft in drafts
         for ref in draft.refs
     }
     ids = {**places, **dict(names)}
+    run, not_run = checks_run(audit.expected, profile.types, audit.severity)
+    result = {
+        "verdict": "fail" if any(draft.severity == ERROR for draft in drafts) else "pass",
+        "checks_run": run,
+        "checks_not_run": not_run,
+        "findings": [draft.named(ids).as_json() for draft in drafts],
+    }
     with tf.io.gfile.GFile(path, "w") as file:
-        file.write(json.dumps([draft.named(ids).as_json() for draft in drafts]))
+        file.write(json.dumps(result, indent=2) + "\n")
     return path

@@ -13,11 +13,13 @@ import pyarrow.compute as pc
 from components.auditor.contract import BYTES, FLOAT
 from components.auditor.lists import Ints, Lists
 from components.auditor.profile import Profile
+from components.auditor.shape import as_text
 from components.auditor.sketches import valid_text
 
 Numbers = npt.NDArray[Any]
 STEPS = 64  # a sequence of up to so many is looked at step by step, of a longer one half as many at each end
 _WORDS = 200  # most frequent words of a text that are looked at
+AVERAGES = ("mean", "standard deviation")
 AT_END, AT_BEGINNING, OVERALL = "from the end", "from the beginning", "overall"
 
 
@@ -41,10 +43,14 @@ class Column:
 def columns_of(name: str, feature: Lists, profile: Profile) -> tuple[list[Column], Numbers]:
     """The columns made of a feature, and their values [N, columns], NaN where there is none."""
     if name in profile.texts:
-        return _words(name, feature)
+        return _words(name, feature, pc.utf8_lower(valid_text(feature.values)))
     numbers = _as_numbers(feature)
-    found: list[tuple[Column, Numbers]] = list(_overall(name, feature, numbers))
-    found += _at_steps(name, feature, numbers)
+    found: list[tuple[Column, Numbers]] = list(_at_steps(name, feature, numbers))
+    if feature.kind != BYTES:
+        found += _overall(name, feature, numbers)
+    elif feature.lengths.max(initial=0) > 1:
+        columns, values = _words(name, feature, feature.values)
+        found += zip(columns, values.T, strict=True)
     return [column for column, _ in found], np.stack([values for _, values in found], axis=1)
 
 
@@ -116,27 +122,35 @@ def _at(feature: Lists, numbers: Numbers, places: Ints, step: int) -> Numbers:
     return found
 
 
-def _words(name: str, feature: Lists) -> tuple[list[Column], Numbers]:
-    """Whether each of the most frequent words occurs."""
-    texts = pc.utf8_lower(valid_text(feature.values))
-    words = Lists.of(pc.split_pattern_regex(texts, r"\s+"))
+def _words(name: str, feature: Lists, texts: pa.Array) -> tuple[list[Column], Numbers]:
+    """Whether each of the most frequent words occurs; of a category, each value."""
+    is_text = pa.types.is_large_string(texts.type)
+    values = pc.split_pattern_regex(texts, r"\s+") if is_text else None
+    words = (
+        Lists.of(values) if is_text else Lists(BYTES, texts, np.arange(len(texts) + 1), feature.owners >= 0)
+    )
     coded = words.values.dictionary_encode()
     codes, owners = coded.indices.to_numpy(), feature.owners[words.owners]
-    rows, count = len(feature.lengths), len(coded.dictionary)
+    rows, count = len(feature.lengths), max(1, len(coded.dictionary))
     once = np.unique(owners * count + codes)
-    often = np.bincount(once % max(1, count), minlength=count)
-    frequent = np.argsort(-often, kind="stable")[:_WORDS]
+    often = np.bincount(once % count, minlength=count)
+    rank = np.argsort(pc.sort_indices(coded.dictionary).to_numpy(), kind="stable")
+    frequent = np.lexsort([rank, -often[: len(rank)]])[:_WORDS]
     place = np.full(count, -1)
     place[frequent] = np.arange(len(frequent))
     found = np.zeros((rows, len(frequent)))
-    chosen = once[place[once % max(1, count)] >= 0]
-    found[chosen // max(1, count), place[chosen % max(1, count)]] = 1
-    names = coded.dictionary.take(pa.array(frequent)).to_pylist()
-    return [Column(name, OVERALL, 0, f"whether it has the word {word[:40]!r}") for word in names], found
+    chosen = once[place[once % count] >= 0]
+    found[chosen // count, place[chosen % count]] = 1
+    names = [as_text(word)[:40] for word in coded.dictionary.take(pa.array(frequent)).to_pylist()]
+    noun = "word" if is_text else "value"
+    return [Column(name, OVERALL, 0, f"whether it has the {noun} {word!r}") for word in names], found
 
 
-def missing_shares(features: Mapping[str, Lists], steps: Ints) -> dict[str, Numbers]:
-    """Share of each sequence's steps at which a feature has no value, [N] each; only where it varies."""
+def missing_shares(features: Mapping[str, Lists], steps: Ints, profile: Profile) -> dict[str, Numbers]:
+    """Share of each sequence's steps at which a feature has no value, [N] each; only where it varies.
+
+    A feature that has one value a sequence is missing or it is not.
+    """
     found = {}
     for name, feature in features.items():
         if feature.kind == FLOAT:
@@ -147,7 +161,8 @@ def missing_shares(features: Mapping[str, Lists], steps: Ints) -> dict[str, Numb
             )
         else:
             missing = np.zeros(len(feature.lengths), np.int64)
-        share = 1 - (feature.lengths - missing) / np.maximum(1, np.maximum(steps, feature.lengths))
+        due = np.ones_like(steps) if name in profile.single else steps
+        share = 1 - (feature.lengths - missing) / np.maximum(1, np.maximum(due, feature.lengths))
         if np.ptp(share) > 0:
             found[name] = share
     return found

@@ -15,12 +15,11 @@ from tfx.types import artifact_utils
 from components.auditor.anomalies import read_anomalies, write_anomalies
 from components.auditor.beam_flow import Audit, Findings
 from components.auditor.checks import ERROR
-from components.auditor.conclude import checks_run
 from components.auditor.contract import Contract
 from components.auditor.expected import Expected
 from components.auditor.findings import Finding
-from components.auditor.profile import LOOKED_AT, Profile, profile_of, standard_deviations
-from components.auditor.records import Damaged, Source, read, sources
+from components.auditor.profile import standard_deviations
+from components.auditor.records import sources
 from components.auditor.tables import EVAL, TRAIN
 from pipeline.config import Config
 from pipeline.errors import DataRefused
@@ -117,7 +116,7 @@ def audit(
       config: the configuration: task, label, windows, split rule, severities.
       examples: folder with `Split-train` and `Split-eval`, TFRecords of tf.Example.
       schema: what they should be.
-      statistics: split to TFDV's statistics; where a split has none, a first look takes their place.
+      statistics: split to TFDV's statistics; where a split has none, some records take their place.
       anomalies: split to what TFDV found.
       folder: where the findings are written.
       pipeline: to run in.
@@ -126,16 +125,13 @@ def audit(
       `verdict` (`pass` or `fail`), `checks_run`, `checks_not_run` (name to reason) and `findings`.
     """
     files = sources(examples, _SPLITS)
-    expected, contract = Expected.of(config), Contract.of(schema)
-    profile = _look(files, expected, contract, statistics.get(TRAIN))
-    severity = dict(config.audit.severity)
     made = Audit(
         tuple(files),
         sum(tf.io.gfile.stat(file.path).length for file in files),
-        expected,
-        contract,
-        profile,
-        severity,
+        Expected.of(config),
+        Contract.of(schema),
+        standard_deviations(statistics.get(TRAIN)),
+        dict(config.audit.severity),
         {split: found.SerializeToString() for split, found in anomalies.items()},
     )
     tf.io.gfile.makedirs(folder)
@@ -143,37 +139,11 @@ def audit(
     with pipeline as begin:
         _ = begin | "audit" >> Findings(made, unfinished)
     with tf.io.gfile.GFile(unfinished) as file:
-        found = [Finding(**{**one, "examples": tuple(one["examples"])}) for one in json.loads(file.read())]
-    run, not_run = checks_run(expected, profile.types, severity)
-    result = {
-        "verdict": "fail" if any(finding.severity == ERROR for finding in found) else "pass",
-        "checks_run": run,
-        "checks_not_run": not_run,
-        "findings": [finding.as_json() for finding in found],
-    }
+        result: dict[str, Any] = json.loads(file.read())
+    found = [Finding(**{**one, "examples": tuple(one["examples"])}) for one in result["findings"]]
     write_anomalies(folder, found, schema, _SPLITS)
-    with tf.io.gfile.GFile(f"{folder.rstrip('/')}/{FINDINGS}", "w") as file:
-        file.write(json.dumps(result, indent=2) + "\n")
-    tf.io.gfile.remove(unfinished)
+    tf.io.gfile.rename(unfinished, f"{folder.rstrip('/')}/{FINDINGS}", overwrite=True)
     return result
-
-
-def _look(
-    files: list[Source],
-    expected: Expected,
-    contract: Contract,
-    statistics: statistics_pb2.DatasetFeatureStatistics | None,
-) -> Profile:
-    """The first records of the first file of the training split that has any, or of the other split."""
-    deviations = standard_deviations(statistics)
-    for source in files:
-        try:
-            batch = next(read(source, contract.types, LOOKED_AT, LOOKED_AT), None)
-        except Damaged:
-            continue
-        if batch is not None and len(batch):
-            return profile_of(batch.columns, expected, contract, deviations)
-    return profile_of({}, expected, contract, deviations)
 
 
 def _read_schema(uri: str) -> schema_pb2.Schema:

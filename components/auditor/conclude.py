@@ -4,7 +4,6 @@ from collections.abc import Mapping
 
 from tensorflow_metadata.proto.v0 import anomalies_pb2
 
-from components.auditor import series
 from components.auditor.anomalies import schema_anomalies
 from components.auditor.checks import CHECKS, OFF
 from components.auditor.contract import Contract
@@ -42,8 +41,7 @@ def conclude(
     drafts = [*shape_findings(tally, expected, contract, profile), *split_findings(tally, expected)]
     anomalies = {split: anomalies_pb2.Anomalies.FromString(found) for split, found in from_tfdv.items()}
     drafts += schema_anomalies(anomalies, drafts)
-    changes, neighbours = tally.sum(series.LABEL_CHANGES, "train"), tally.sum(series.NEIGHBOURS, "train")
-    if found := labelled(sample, expected, changes, neighbours):
+    if found := labelled(sample, expected, tally):
         drafts += features_that_tell(found, expected, profile)
         drafts += shortcuts(found, expected, profile)
     drafts += order_that_tells(sample, expected)

@@ -11,6 +11,7 @@ ACROSS, ACROSS_BY_CHANCE, WITHIN, CONFLICTING = "across", "across by chance", "w
 NEAR_ACROSS = "near across"
 # A duplicate proves nothing where so many would be expected among unrelated sequences.
 _EXPECTED_BY_CHANCE = 1e-3
+_COMMON = 3  # training sequences with one content, from which on it is what the data is like
 _COMPARED, _AGREEING = 8, 12  # training sequences that one is held against; minima of 16 that must agree
 
 
@@ -35,7 +36,8 @@ def exact(table: Table, needed_bits: float, *, has_label: bool) -> Tally:
     group, evaluated, refs = _groups(table["key"]), table["evaluated"], table["ref"]
     in_train, in_eval = _any(group, ~evaluated), _any(group, evaluated)
     across = (in_train & in_eval)[group] & evaluated
-    proven = table["bits"] >= needed_bits
+    common = np.bincount(group, ~evaluated) >= _COMMON
+    proven = (table["bits"] >= needed_bits) & ~common[group]
     tally.note(ACROSS, "eval", "", across & proven, refs)
     tally.note(ACROSS_BY_CHANCE, "eval", "", across & ~proven, refs)
     for split, side in (("train", ~evaluated), ("eval", evaluated)):

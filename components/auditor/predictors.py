@@ -166,13 +166,14 @@ def correlation_ratios(values: Numbers, labels: Ints, classes: int) -> Numbers:
     return ratios
 
 
-def explained(values: Numbers, truth: Numbers, fold: Mask) -> float:
-    """R² of a line fitted to one half and held to the other, and of ranks, whichever is more.
+def explained(values: Numbers, truth: Numbers, fold: Mask, *, by_rank: bool = True) -> float:
+    """R² of a line fitted to one half and held to the other, or of ranks where that is more.
 
     Args:
       values: [N], without NaN.
       truth: [N] the label.
       fold: [N] which half.
+      by_rank: whether ranks count; they are alike in any two series that only grow.
     """
     if np.ptp(values) == 0 or np.ptp(truth) == 0 or fold.all() or not fold.any():
         return 0.0
@@ -180,8 +181,9 @@ def explained(values: Numbers, truth: Numbers, fold: Mask) -> float:
     for fit in (fold, ~fold):
         if np.ptp(values[fit]) == 0:
             return 0.0
-        slope, offset = np.polyfit(values[fit], truth[fit], 1)
-        residual[~fit] = truth[~fit] - (slope * values[~fit] + offset)
+        middle, centred = values[fit].mean(), values[fit] - values[fit].mean()
+        slope = (centred * truth[fit]).sum() / (centred**2).sum()
+        residual[~fit] = truth[~fit] - (truth[fit].mean() + slope * (values[~fit] - middle))
     line = 1 - (residual**2).sum() / ((truth - truth.mean()) ** 2).sum()
-    ranks = float(stats.spearmanr(values, truth).statistic) ** 2
+    ranks = float(stats.spearmanr(values, truth).statistic) ** 2 if by_rank else 0.0
     return float(max(line, ranks, 0.0))

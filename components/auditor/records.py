@@ -1,5 +1,6 @@
 """Reads TFRecord files of tf.Examples as columns, whatever is wrong with single records."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -32,7 +33,7 @@ class Batch:
       refs: [N] what tells each record from all others.
       columns: the features.
       wrong: feature to [N], true where it has another type than the schema says; it counts as missing there.
-      wrong_kinds: feature to the type that was found instead.
+      wrong_kinds: feature to the types that were found instead.
       unreadable: references of records between them that are no tf.Example.
     """
 
@@ -40,7 +41,7 @@ class Batch:
     refs: Ints
     columns: Mapping[str, Lists]
     wrong: Mapping[str, Mask] = field(default_factory=dict)
-    wrong_kinds: Mapping[str, str] = field(default_factory=dict)
+    wrong_kinds: Mapping[str, list[str]] = field(default_factory=dict)
     unreadable: Sequence[int] = ()
 
     def __len__(self) -> int:
@@ -66,6 +67,7 @@ def sources(examples: str, splits: Sequence[str]) -> list[Source]:
         (split, path)
         for split in splits
         for path in sorted(tf.io.gfile.glob(f"{examples.rstrip('/')}/Split-{split}/*"))
+        if not tf.io.gfile.isdir(path)
     ]
     return [Source(split, path, number) for number, (split, path) in enumerate(found)]
 
@@ -80,30 +82,31 @@ def record_of(ref: int) -> int:
     return ref & ((1 << _FILE_SHIFT) - 1)
 
 
-def read(
-    source: Source, types: Mapping[str, str], records_at_once: int, limit: int | None = None
-) -> Iterator[Batch]:
+def read(source: Source, types: Mapping[str, str], records_at_once: int) -> Iterator[Batch]:
     """The records of a file, in batches.
 
     Args:
       source: the file.
       types: feature to the type it should have; what has another counts as missing and is noted.
       records_at_once: records in a batch.
-      limit: read so many records at most.
 
     Raises:
       Damaged: the file is cut off or its bytes are not those that were written; all batches before
         that were given.
     """
     first = 0
-    for records in _serialized(source, records_at_once, limit):
-        yield _decode(records, (source.number << _FILE_SHIFT) + first, source.split, types)
+    for records in serialized(source, records_at_once):
+        yield decode(records, (source.number << _FILE_SHIFT) + first, source.split, types)
         first += len(records)
 
 
-def _serialized(source: Source, records_at_once: int, limit: int | None) -> Iterator[list[bytes]]:
+def serialized(source: Source, records_at_once: int) -> Iterator[list[bytes]]:
+    """The records of a file as they are.
+
+    Raises:
+      Damaged: as `read` does.
+    """
     records = tf.data.TFRecordDataset(source.path, _compression(source.path), _BUFFER_BYTES)
-    records = records if limit is None else records.take(limit)
     done = 0
     try:
         for batch in records.batch(records_at_once).prefetch(1).as_numpy_iterator():
@@ -123,16 +126,18 @@ def _until_damage(records: tf.data.Dataset, source: Source, done: int) -> Iterat
         if whole:
             yield whole
         ref = (source.number << _FILE_SHIFT) + done + len(whole)
-        raise Damaged(ref, error.message.split("\n")[0]) from error
+        reason = re.sub(r"^\{\{.*?\}\}\s*", "", error.message.split("\n")[0])
+        raise Damaged(ref, reason) from error
     yield whole
 
 
 def _compression(path: str) -> str:
     with tf.io.gfile.GFile(path, "rb") as file:
-        return "GZIP" if file.read(2) == b"\x1f\x8b" else ""
+        return "GZIP" if file.read(3) == b"\x1f\x8b\x08" else ""
 
 
-def _decode(records: list[bytes], first: int, split: str, types: Mapping[str, str]) -> Batch:
+def decode(records: list[bytes], first: int, split: str, types: Mapping[str, str]) -> Batch:
+    """Records of a split as columns; `first` is the reference of the first of them."""
     parts, unreadable = _decoded_parts(records, first)
     refs = np.concatenate([refs for refs, _ in parts] or [np.zeros(0, np.int64)])
     names = sorted({name for _, part in parts for name in part.schema.names})
@@ -153,7 +158,7 @@ def _decode(records: list[bytes], first: int, split: str, types: Mapping[str, st
                 else np.zeros(len(refs_), bool)
                 for column, other, (refs_, _) in zip(found, kinds, parts, strict=True)
             ]
-            wrong[name], wrong_kinds[name] = np.concatenate(masks), str(min(filter(None, others)))
+            wrong[name], wrong_kinds[name] = np.concatenate(masks), sorted(filter(None, others))
         usable = [
             column if other == kind else pa.nulls(len(refs_), ARROW_TYPES[kind])
             for column, other, (refs_, _) in zip(found, kinds, parts, strict=True)

@@ -18,7 +18,7 @@ from components.ingest.hashes import Hashes
 
 MOST_SEQUENCES, LEAST_SEQUENCES, MOST_BYTES = 20_000, 500, 128 << 20
 _WINDOWS_A_BLOCK = 64  # neighbours are sampled together, so that changes of a label can be seen
-_KEY, _REF, _SERIES, _START, _EVALUATED = " key", " ref", " series", " start", " evaluated"
+_KEY, _REF, _SERIES, _START, _EVALUATED = "\0key", "\0ref", "\0series", "\0start", "\0evaluated"
 _OWN = (_KEY, _REF, _SERIES, _START, _EVALUATED)
 
 

@@ -9,6 +9,7 @@ from components.auditor.tally import Tally
 
 BOTH, OVERLAP, LATER_TRAINING, GAP, DELAY = "both", "overlap", "later training", "gap", "label delay"
 LABEL_CHANGES, NEIGHBOURS = "label changes", "neighbours"
+TRAIN_SERIES, CHANGING_SERIES = "series of training", "series whose label changes"
 HOLDS_LABEL = "holds a label's step"
 SERIES, SERIES_IN_BOTH = "series", "series in both"
 
@@ -48,7 +49,6 @@ def look(table: Table, expected: Expected) -> Tally:
 
 def _sides(table: Table, series: Ints, expected: Expected, tally: Tally) -> None:
     evaluated, refs = table["evaluated"], table["ref"]
-    timed = bool((table["first"] != NO_TIME).all())
     # Windows of files that were given apart are counted from the beginning of each file.
     placed = expected.split_by != "given" and bool((table["start"] > 0).any())
     overlap = np.zeros(len(refs), bool)
@@ -57,9 +57,11 @@ def _sides(table: Table, series: Ints, expected: Expected, tally: Tally) -> None
         overlap |= _overlapping(series, table["start"], table["start"] + table["length"] - 1, evaluated)
         later |= _before_last(series, table["start"], table["start"] + table["length"] - 1, evaluated)
         _gap(table, series, expected, tally)
-    if timed:
-        overlap |= _overlapping(series, table["first"], table["last"], evaluated)
-        later |= _before_last(series, table["first"], table["last"], evaluated)
+    timed = np.flatnonzero(table["first"] != NO_TIME)
+    if len(timed):
+        span = series[timed], table["first"][timed], table["last"][timed], evaluated[timed]
+        overlap[timed] |= _overlapping(*span)
+        later[timed] |= _before_last(*span)
     tally.note(OVERLAP, "eval", "", overlap, refs)
     tally.note(LATER_TRAINING, "eval", "", later & ~overlap, refs)
 
@@ -125,6 +127,8 @@ def _label_changes(table: Table, series: Ints, tally: Tally) -> None:
     changed = same_series & (table["label"][order][1:] != table["label"][order][:-1])
     tally.add(LABEL_CHANGES, "train", "", int(changed.sum()))
     tally.add(NEIGHBOURS, "train", "", int(same_series.sum()))
+    tally.add(TRAIN_SERIES, "train", "", len(np.unique(series[rows])))
+    tally.add(CHANGING_SERIES, "train", "", len(np.unique(series[order][1:][changed])))
 
 
 def chronology(table: Table, train_end: float, eval_begin: float) -> Tally:

@@ -20,7 +20,8 @@ from components.auditor.tally import SHOWN, Tally
 TIME, LABEL_TIME = "step_time", "label_time"
 SEQUENCES, STEPS, PRESENT, MISSING, WRONG = "sequences", "steps", "present", "missing", "wrong type"
 MISMATCH, EMPTY, NO_VALUES, ZEROS = "mismatch", "empty", "no values", "zeros"
-PADDED, PADDED_STEPS, LONG, CUT_STEPS = "padded", "padded steps", "long", "cut steps"
+PADDED, ZERO_PADDED, LONG, CUT_STEPS = "padded", "padded with zeros", "long", "cut steps"
+REAL_STEPS, REAL_ZEROS = "steps that are not all zero", "zeros in them"
 INFINITE, NAN, NAN_VALUES, VALUES = "infinite", "nan", "nan values", "values"
 NO_LABEL, MANY_LABELS, OUTSIDE = "no label", "many labels", "outside"
 BACKWARDS, SAME_TIME, AFTER_LABEL = "backwards", "same time", "after label"
@@ -46,7 +47,7 @@ def measure(batch: Batch, expected: Expected, contract: Contract, profile: Profi
     steps, even = _lengths(batch, features, profile, expected, tally)
     for name, feature in features.items():
         _values(batch, name, feature, contract, tally)
-    _padding(batch, features, profile, even & (steps > 0), tally)
+    _padding(batch, features, profile, steps, even & (steps > 0), tally)
     if expected.label is not None:
         _labels(batch, expected, tally)
     _times(batch, tally)
@@ -62,7 +63,7 @@ def _presence(batch: Batch, expected: Expected, contract: Contract, tally: Tally
         tally.add(PRESENT, batch.split, name, int((present | wrong).sum()))
         tally.note(WRONG, batch.split, name, wrong, batch.refs)
         if name in batch.wrong_kinds:
-            tally.say(WRONG, batch.split, name, [batch.wrong_kinds[name]])
+            tally.say(WRONG, batch.split, name, batch.wrong_kinds[name])
         if name != expected.label:
             tally.note(MISSING, batch.split, name, ~present & ~wrong, batch.refs)
 
@@ -118,7 +119,7 @@ def _values(batch: Batch, name: str, feature: Lists, contract: Contract, tally: 
         tally.add(NAN_VALUES, split, name, int(nan.sum()))
         numbers = numbers[~nan]
     if len(numbers):
-        tally.bound(RANGE, split, name, float(numbers.min()), float(numbers.max()))
+        tally.bound(RANGE, split, name, numbers.min().item(), numbers.max().item())
     if bounds := contract.ranges.get(name):
         values = feature.numbers()
         _outside(batch, name, feature, (values < bounds[0]) | (values > bounds[1]), tally)
@@ -128,7 +129,7 @@ def _outside(batch: Batch, name: str, feature: Lists, outside: Mask, tally: Tall
     if not outside.any():
         return
     tally.note(OUTSIDE, batch.split, name, feature.per_row(outside) > 0, batch.refs)
-    first = feature.values.take(pa.array(np.flatnonzero(outside)[:3])).to_pylist()
+    first = sorted(pc.unique(feature.values.filter(pa.array(outside))).to_pylist())[:3]
     tally.say(
         OUTSIDE,
         batch.split,
@@ -137,26 +138,49 @@ def _outside(batch: Batch, name: str, feature: Lists, outside: Mask, tally: Tall
     )
 
 
-def _padding(batch: Batch, features: Mapping[str, Lists], profile: Profile, even: Mask, tally: Tally) -> None:
-    """Steps in which no feature holds a value, or every number is 0."""
+def _padding(
+    batch: Batch, features: Mapping[str, Lists], profile: Profile, steps: Ints, even: Mask, tally: Tally
+) -> None:
+    """Steps in which no feature holds a value, or every number is 0; a feature that is absent holds none."""
     rows = np.flatnonzero(even)
-    stepwise = {
-        name: f.take(rows) for name, f in features.items() if name not in profile.single and f.present.all()
-    }
+    stepwise = {name: f.take(rows) for name, f in features.items() if name not in profile.single}
     if not stepwise or not len(rows):
         return
-    blank = reduce(np.logical_and, (_blank(feature) for feature in stepwise.values()))
-    zero = reduce(np.logical_and, (_blank(feature) | _zero(feature) for feature in stepwise.values()))
-    first = next(iter(stepwise.values()))
-    refs, lengths = batch.refs[rows], first.lengths
-    tally.note(NO_VALUES, batch.split, "", first.per_row(blank) == lengths, refs)
-    all_zero = (first.per_row(zero) == lengths) & (first.per_row(blank) < lengths)
-    tally.note(ZEROS, batch.split, "", all_zero & (lengths > 1), refs)
-    # One number that is 0 now and then is a value; several at once, all through a step, are not.
-    padding = zero if len(stepwise) > 1 else blank
-    inside = first.per_row(padding)
-    tally.note(PADDED, batch.split, "", (inside > 0) & (inside < lengths), refs)
-    tally.add(PADDED_STEPS, batch.split, "", int(inside[inside < lengths].sum()))
+    lengths, refs = steps[rows], batch.refs[rows]
+    offsets = np.concatenate([[0], np.cumsum(lengths)])
+    blanks = {name: _on_steps(f, _blank(f), offsets, absent=True) for name, f in stepwise.items()}
+    zeros = {name: _on_steps(f, _zero(f), offsets, absent=False) for name, f in stepwise.items()}
+    blank = reduce(np.logical_and, blanks.values())
+    nothing = reduce(np.logical_and, (blanks[name] | zeros[name] for name in stepwise))
+    in_sequence = Lists(FLOAT, pa.array([], pa.float32()), offsets, np.ones(len(rows), bool))
+    _count_padding(NO_VALUES, PADDED, blank, in_sequence, refs, batch.split, tally)
+    if len(stepwise) > 1:  # one number that is 0 now and then is a value
+        _count_padding(ZEROS, ZERO_PADDED, nothing & ~blank, in_sequence, refs, batch.split, tally)
+        tally.add(REAL_STEPS, batch.split, "", int((~nothing).sum()))
+        for name, zero in zeros.items():
+            tally.add(REAL_ZEROS, batch.split, name, int((zero & ~nothing).sum()))
+
+
+def _count_padding(
+    whole: str, part: str, padding: Mask, steps: Lists, refs: Ints, split: str, tally: Tally
+) -> None:
+    """Sequences that are nothing but padding, and those that have some beside real steps."""
+    padded = steps.per_row(padding)
+    tally.note(whole, split, "", (padded == steps.lengths) & (steps.lengths > (whole == ZEROS)), refs)
+    inside = (padded > 0) & (padded < steps.lengths)
+    tally.note(part, split, "", inside, refs)
+    tally.add(part, split, "steps", int(padded[inside].sum()))
+    tally.add(whole, split, "steps", int(padded.sum()))
+
+
+def _on_steps(feature: Lists, mask: Mask, offsets: Ints, *, absent: bool) -> Mask:
+    """A mask of the values of a feature as one of the steps of sequences that may lack it."""
+    if feature.present.all():
+        return mask
+    found = np.full(int(offsets[-1]), absent)
+    shift = np.repeat(offsets[:-1] - feature.offsets[:-1], feature.lengths)
+    found[np.arange(len(mask)) + shift] = mask
+    return found
 
 
 def _blank(feature: Lists) -> Mask:
@@ -195,7 +219,7 @@ def label_texts(values: pa.Array) -> pa.Array:
     """Labels as text: classes may be written as text or as numbers."""
     if pa.types.is_floating(values.type):
         numbers = values.to_numpy(zero_copy_only=False)
-        whole = len(numbers) > 0 and bool((numbers == np.rint(numbers)).all())
+        whole = len(numbers) > 0 and bool(((numbers == np.rint(numbers)) & (np.abs(numbers) < 2**53)).all())
         values = pa.array(numbers.astype(np.int64)) if whole else values
     return pc.cast(values, pa.large_binary() if pa.types.is_large_binary(values.type) else pa.large_string())
 

@@ -1,5 +1,6 @@
 """From counts to findings of shape and integrity: here stand their thresholds."""
 
+import math
 from collections.abc import Iterator
 
 from components.auditor import shape
@@ -15,6 +16,7 @@ from pipeline.config import RESERVED_FEATURES
 SPLITS = (TRAIN, EVAL)
 FEWEST = 30  # at 30 sequences the 95 % interval of a rate of 0.9 still reaches from 0.74 to 0.97 (Wilson)
 _CUT_SHARE = 0.01
+_BY_CHANCE = 0.1  # share of the all-zero steps from which on they may be chance
 
 
 def shape_findings(tally: Tally, expected: Expected, contract: Contract, profile: Profile) -> Iterator[Draft]:
@@ -66,19 +68,12 @@ def _of_sequences(tally: Tally, split: str, expected: Expected) -> Iterator[Draf
         ),
         (shape.EMPTY, "empty-sequence", ERROR, "have no steps"),
         (shape.NO_VALUES, "all-padding", ERROR, "hold no value at any step"),
-        (shape.ZEROS, "all-padding", WARNING, "are 0 in every feature at every step"),
         (shape.BACKWARDS, "time-not-increasing", ERROR, "have a step earlier than the one before it"),
         (shape.SAME_TIME, "duplicate-timestamp", ERROR, "have two steps at one time"),
     ):
         if found := tally.seen.get((what, split, "")):
             yield _draft(check, severity, split, "", f"{share(found.count, count)} sequences {words}", found)
-    if found := tally.seen.get((shape.PADDED, split, "")):
-        steps = tally.sum(shape.PADDED_STEPS, split)
-        message = (
-            f"{share(found.count, count)} sequences have steps without any value beside real ones, "
-            f"{steps:,} steps in all; the model would read them"
-        )
-        yield _draft("interior-padding", WARNING, split, "", message, found)
+    yield from _padding(tally, split, count)
     found = tally.seen.get((shape.LONG, split, ""))
     if found and found.count > _CUT_SHARE * count:
         lost = share(tally.sum(shape.CUT_STEPS, split), tally.sum(shape.STEPS, split))
@@ -93,6 +88,36 @@ def _of_sequences(tally: Tally, split: str, expected: Expected) -> Iterator[Draf
     if found := tally.seen.get((shape.MANY_LABELS, split, "")):
         message = f"{share(found.count, count)} sequences have more than one label; expected one"
         yield _draft("length-mismatch", ERROR, split, str(expected.label), message, found)
+
+
+def _padding(tally: Tally, split: str, count: int) -> Iterator[Draft]:
+    zeros = not _zero_is_ordinary(tally, split)
+    if zeros and (found := tally.seen.get((shape.ZEROS, split, ""))):
+        message = f"{share(found.count, count)} sequences are 0 in every feature at every step"
+        yield _draft("all-padding", WARNING, split, "", message, found)
+    for what, words in (
+        (shape.PADDED, "without any value"),
+        (shape.ZERO_PADDED, "that are 0 in every feature"),
+    ):
+        found = tally.seen.get((what, split, ""))
+        if found and (zeros or what == shape.PADDED):
+            steps = tally.sum(what, split, "steps")
+            message = (
+                f"{share(found.count, count)} sequences have steps {words} beside real ones, "
+                f"{steps:,} steps in all; the model would read them"
+            )
+            yield _draft("interior-padding", WARNING, split, "", message, found)
+
+
+def _zero_is_ordinary(tally: Tally, split: str) -> bool:
+    """Whether steps that are 0 in every feature come by chance: from how often each is 0 at other steps."""
+    real = tally.sum(shape.REAL_STEPS, split)
+    zeros = [
+        number for (what, of, _), number in tally.sums.items() if (what, of) == (shape.REAL_ZEROS, split)
+    ]
+    all_zero = tally.sum(shape.ZEROS, split, "steps")
+    expected = math.prod(number / max(1, real) for number in zeros) * (real + all_zero)
+    return bool(zeros) and expected > _BY_CHANCE * all_zero
 
 
 def _presence(
@@ -127,10 +152,10 @@ def _values(tally: Tally, split: str, name: str, expected: Expected, contract: C
         yield _draft("non-finite", WARNING, split, name, message, found)
     if found := tally.seen.get((shape.OUTSIDE, split, name)):
         values = ", ".join(tally.words[shape.OUTSIDE, split, name])
-        source = "the schema's domain" if expected.schema_given else "the values that training has"
+        by_schema = expected.schema_given or name in contract.ranges
+        source = "the schema's domain" if by_schema else "the values that training has"
         message = f"{share(found.count, count)} sequences hold values outside {source}, such as {values}"
-        closed = expected.schema_given or name in contract.ranges
-        yield _draft("token-out-of-range", ERROR if closed else WARNING, split, name, message, found)
+        yield _draft("token-out-of-range", ERROR if by_schema else WARNING, split, name, message, found)
 
 
 def _constant(tally: Tally) -> Iterator[Draft]:

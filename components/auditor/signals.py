@@ -7,6 +7,7 @@ errors of guessing and a probability of at most 0.0001 over all columns together
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,29 +16,43 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from scipy import stats
 
+from components.auditor import series
 from components.auditor.checks import ERROR, WARNING
-from components.auditor.columns import AT_BEGINNING, AT_END, Column, Numbers, columns_of, missing_shares
+from components.auditor.columns import (
+    AT_BEGINNING,
+    AT_END,
+    AVERAGES,
+    Column,
+    Numbers,
+    columns_of,
+    missing_shares,
+)
 from components.auditor.expected import Expected
 from components.auditor.findings import Draft, share
 from components.auditor.lists import Ints, Lists, Mask
-from components.auditor.predictors import correlation_ratios, cross_fitted, explained, judged
+from components.auditor.predictors import Held, correlation_ratios, cross_fitted, explained, judged
 from components.auditor.profile import Profile
 from components.auditor.sample import Sample
 from components.auditor.shape import TIME, as_text, label_texts
-from components.auditor.sketches import mix
+from components.auditor.sketches import mix, valid_text
 from components.auditor.tables import TRAIN, step_counts
-from components.auditor.tally import SHOWN
+from components.auditor.tally import SHOWN, Tally
 
 _CLASSES = 50  # most frequent ones
 _FEWEST = 20  # sequences or series, below which nothing can be told
 _REPRODUCES, _TOO_GOOD = 0.01, 0.05  # errors, as a share of those of guessing the most frequent class
 _P_VALUE = 1e-4
-_COPY = 0.99  # correlation ratio from which on a number is the label with little noise
+_COPY = 0.9999  # correlation ratio from which on a number is the label with little noise
 _DISTINCT = 20  # values, up to which a number is a code
 _SCREEN = 0.3  # correlation ratio below which a single step is not looked at closely
 _SHORTCUT = 0.5  # skill of what should tell nothing at all
+_ID_PARTS = 12
+_FEWEST_CARRIED = 5  # errors of a carried label, below which it cannot be told from the future
+_ALIKE_R2 = 0.99
 _CARRIED = 0.1  # share of the errors that a label carried forward from its last known value makes
-_COPY_R2, _TOO_GOOD_R2 = 0.9999, 0.99
+_COPY_R2, _TOO_GOOD_R2 = 0.999999, 0.99
+_FEWEST_CHANGES = 3  # of the label, below which windows tell nothing
+_MOVING = 0.1  # share of the series whose label changes, from which on windows are judged one by one
 
 
 @dataclass(frozen=True)
@@ -49,7 +64,7 @@ class Labelled:
       labels: [N] numbers of classes, or the label itself.
       names: of the classes, the most frequent first; none for a label that is a number.
       fold: [N] which half each is in; what depends on each other is in one half.
-      carried_errors: for classes of windows: errors per window and step of lag of carrying a label forward.
+      change_rate: for classes of windows: how often two neighbours differ.
       window: whether consecutive sequences are windows whose label changes with time.
     """
 
@@ -57,7 +72,7 @@ class Labelled:
     labels: npt.NDArray[np.float64]
     names: tuple[str, ...]
     fold: Mask
-    carried_errors: float = 0.0
+    change_rate: float = 0.0
     window: bool = False
 
     def take(self, rows: Ints) -> "Labelled":
@@ -75,17 +90,17 @@ class Labelled:
         return self.labels.astype(np.int64)
 
 
-def labelled(sample: Sample, expected: Expected, changes: int, neighbours: int) -> Labelled | None:
+def labelled(sample: Sample, expected: Expected, counted: Tally) -> Labelled | None:
     """The training sequences that signals are looked for in.
 
-    Of windows of one series that all have one label, one is kept: the others tell nothing new.
+    Where nearly all series have one label each, one of its windows is kept: the others tell nothing new.
 
     Args:
       sample: sequences of both splits.
       expected: what the configuration says.
-      changes: how often the label changes from one training window to the next.
-      neighbours: how many pairs of such windows there are.
+      counted: how often the label changes from one training window to the next, and in how many series.
     """
+    changes, neighbours = counted.sum(series.LABEL_CHANGES, TRAIN), counted.sum(series.NEIGHBOURS, TRAIN)
     column = sample.columns.get(expected.label or "")
     if column is None or not len(column.values):
         return None
@@ -94,7 +109,8 @@ def labelled(sample: Sample, expected: Expected, changes: int, neighbours: int) 
     rows, labels = rows[known], labels[known]
     train = ~sample.evaluated[rows]
     rows, labels = rows[train], labels[train]
-    moving = expected.windows and changes > 0
+    changing = counted.sum(series.CHANGING_SERIES, TRAIN) > _MOVING * counted.sum(series.TRAIN_SERIES, TRAIN)
+    moving = expected.windows and changing and changes >= _FEWEST_CHANGES
     if expected.windows and not moving:
         _, once = np.unique(sample.series[rows], return_index=True)
         rows, labels = rows[once], labels[once]
@@ -102,8 +118,7 @@ def labelled(sample: Sample, expected: Expected, changes: int, neighbours: int) 
     if len(rows) < _FEWEST or len(np.unique(labels)) < 2:
         return None
     fold = _halves(chosen, expected)
-    rate = changes / max(1, neighbours) / expected.stride
-    return Labelled(chosen, labels, names, fold, rate if moving else 0.0, moving)
+    return Labelled(chosen, labels, names, fold, changes / max(1, neighbours), moving)
 
 
 def _codes(values: pa.Array) -> tuple[npt.NDArray[np.float64], tuple[str, ...], Mask]:
@@ -178,7 +193,7 @@ def _column_means(values: Numbers) -> Numbers:
 def _tells(found: Labelled, expected: Expected, column: Column, values: Numbers, tried: int) -> Draft | None:
     lag = _lag(column, expected)
     severity, how = (
-        _class_severity(found, values, lag, tried)
+        _class_severity(found, expected, column, values, tried)
         if found.classes
         else _number_severity(found, expected, values, lag)
     )
@@ -203,34 +218,57 @@ def _lag(column: Column, expected: Expected) -> int:
     return expected.horizon
 
 
-def _class_severity(found: Labelled, values: Numbers, lag: int, tried: int) -> tuple[str | None, str]:
-    codes = found.codes
-    told = cross_fitted(values, codes, found.fold, found.classes)
-    held = judged(told, codes, found.classes)
+def _class_severity(
+    found: Labelled, expected: Expected, column: Column, values: Numbers, tried: int
+) -> tuple[str | None, str]:
+    lag, is_average = _lag(column, expected), column.what in AVERAGES
+    known = np.flatnonzero(~np.isnan(values))  # where it is missing is another check's business
+    values, codes, fold = values[known], found.codes[known], found.fold[known]
+    if len(known) < _FEWEST:
+        return None, ""
+    held = judged(cross_fitted(values, codes, fold, found.classes), codes, found.classes)
     how = f"it tells {share(held.count - held.errors, held.count)} held-out labels"
     if not held.baseline or held.p_value * tried > _P_VALUE:
         return None, how
     relative = held.errors / held.baseline
-    known = values[~np.isnan(values)]
-    is_code = len(np.unique(known)) <= max(_DISTINCT, 2 * found.classes)
+    distinct = len(np.unique(values))
+    is_code = distinct <= max(_DISTINCT, 2 * found.classes) and not is_average
     is_copy = is_code or correlation_ratios(values[:, None], codes, found.classes)[0] >= _COPY
-    if found.window:
-        carried = found.carried_errors * max(1, lag) * len(values)
-        if carried < 5 or relative > _TOO_GOOD:
-            return None, how
+    if found.window and lag:
+        carried = _carried_errors(found.change_rate, lag / expected.stride) * len(values)
         how += f", with {held.errors:,} errors where a label carried forward would make {carried:,.0f}"
-        if held.errors > _CARRIED * carried:
-            return None, how
-        return (ERROR if is_copy else WARNING), how
+        ahead = carried >= _FEWEST_CARRIED and held.errors <= _CARRIED * carried and relative <= _TOO_GOOD
+        return ((ERROR if is_copy else WARNING) if ahead else None), how
     if relative <= _REPRODUCES and is_copy:
         return ERROR, how
+    if found.window:
+        return None, how  # neighbours repeat each other, so that no bound holds
     if _upper(held.errors) <= _TOO_GOOD * held.baseline:
         return WARNING, how
-    own = int((codes == held.best).sum())
-    if is_code and _upper(held.best_errors) <= _TOO_GOOD * min(own, len(codes) - own):
-        errors = f"with {held.best_errors:,} errors in {held.count:,}"
-        return WARNING, f"it tells class {found.names[held.best]!r} from the rest, {errors}"
-    return None, how
+    return _one_class(found, held, int((codes == held.best).sum()), distinct) if is_code else (None, how)
+
+
+def _one_class(found: Labelled, held: Held, own: int, distinct: int) -> tuple[str | None, str]:
+    """Whether a code tells one class from all others: an error where it is nothing but that class or not."""
+    smaller, name = min(own, held.count - own), found.names[held.best]
+    if distinct == 2 and held.best_errors <= _REPRODUCES * smaller:
+        return ERROR, f"it is class {name!r} or not, with {held.best_errors:,} errors in {held.count:,}"
+    if _upper(held.best_errors) <= _TOO_GOOD * smaller:
+        return (
+            WARNING,
+            f"it tells class {name!r} from the rest, with {held.best_errors:,} errors in {held.count:,}",
+        )
+    return None, ""
+
+
+def _carried_errors(change_rate: float, windows: float) -> float:
+    """Share of windows that a label errs in when it is carried forward by so many windows.
+
+    Where labels change at random, and p of the neighbours differ, those h windows apart do with probability
+    (1 - (1 - 2 p)^h) / 2.
+    """
+    kept: float = (1 - 2 * min(0.45, change_rate)) ** windows
+    return (1 - kept) / 2
 
 
 def _upper(errors: int) -> float:
@@ -242,13 +280,15 @@ def _number_severity(
     found: Labelled, expected: Expected, values: Numbers, lag: int
 ) -> tuple[str | None, str]:
     known = ~np.isnan(values)
-    if known.sum() < max(_FEWEST, len(values) // 2):
+    if known.sum() < max(_FEWEST, len(values) // 10):
         return None, ""
-    part = explained(values[known], found.labels[known], found.fold[known])
+    ahead = found.window and lag > 0
+    part = explained(values[known], found.labels[known], found.fold[known], by_rank=not ahead)
     how = f"it explains {part:.4%} of the label's variance".replace("%", " %")
-    if found.window:
-        carried = _carried_unexplained(found, expected, max(1, lag))
-        copy = part >= _TOO_GOOD_R2 and 1 - part <= _CARRIED * carried
+    if ahead:
+        carried = _carried_unexplained(found, expected, lag)
+        # What its own past tells without an error, nothing can be said of.
+        copy = carried > 1 - _COPY_R2 and part >= _ALIKE_R2 and 1 - part <= _CARRIED * carried
         return (ERROR if copy else None), how
     if part >= _COPY_R2:
         return ERROR, how
@@ -256,19 +296,23 @@ def _number_severity(
 
 
 def _carried_unexplained(found: Labelled, expected: Expected, lag: int) -> float:
-    """Share of the label's variance that a label carried forward by so many steps leaves."""
+    """Share of the label's variance that a label carried forward by so many steps leaves, but for its trend.
+
+    Where a stride is longer, that of a stride in proportion to the steps, as in a random walk.
+    """
     sample, windows = found.sample, -(-lag // expected.stride)
     order = np.lexsort([sample.start, sample.series])
-    labels, series, start = found.labels[order], sample.series[order], sample.start[order]
+    labels, keys, start = found.labels[order], sample.series[order], sample.start[order]
     if len(labels) <= windows:
         return 0.0
-    same = (series[windows:] == series[:-windows]) & (
+    same = (keys[windows:] == keys[:-windows]) & (
         start[windows:] - start[:-windows] == windows * expected.stride
     )
     variance = found.labels.var()
     if not same.any() or not variance:
         return 0.0
-    return float(((labels[windows:] - labels[:-windows])[same] ** 2).mean() / variance)
+    apart = float((labels[windows:] - labels[:-windows])[same].var() / variance)
+    return apart * min(1.0, lag / (windows * expected.stride))
 
 
 def shortcuts(found: Labelled, expected: Expected, profile: Profile) -> Iterator[Draft]:
@@ -279,7 +323,7 @@ def shortcuts(found: Labelled, expected: Expected, profile: Profile) -> Iterator
         length = {"the number of steps": steps.astype(np.float64)}
         yield from _shortcut(found, "length-predicts-label", "", length)
     apart = _apart(found, expected)
-    for name, missing in missing_shares(features, steps).items():
+    for name, missing in missing_shares(features, steps, profile).items():
         tries = {"how much of it is missing": missing[apart]}
         yield from _shortcut(found.take(apart), "missingness-predicts-label", name, tries)
     if expected.own_ids:
@@ -287,7 +331,12 @@ def shortcuts(found: Labelled, expected: Expected, profile: Profile) -> Iterator
             found.take(np.unique(found.sample.series, return_index=True)[1]) if expected.windows else found
         )
         feature = "series_id" if expected.windows else "sequence_id"
-        yield from _shortcut(alone, "id-predicts-label", feature, dict(_id_parts(alone.sample, feature)))
+        yield from _shortcut(
+            alone,
+            "id-predicts-label",
+            feature,
+            dict(_id_parts(alone.sample, feature, regression=expected.regression)),
+        )
 
 
 def _apart(found: Labelled, expected: Expected) -> Ints:
@@ -336,20 +385,22 @@ def _number_told(found: Labelled, what: str, values: Numbers, tried: int) -> tup
     return low, False, f"{what} alone explains {part:.1%} of the label's variance".replace("%", " %")
 
 
-def _id_parts(sample: Sample, feature: str) -> Iterator[tuple[str, Numbers]]:
+def _id_parts(sample: Sample, feature: str, *, regression: bool) -> Iterator[tuple[str, Numbers]]:
     """The parts of ids, `train/pos/7_9` has four: each a category where it has few values, else a number."""
     ids = id_texts(sample, feature)
     if ids is None or len(ids) < _FEWEST:
         return
-    apart = pc.replace_substring_regex(ids, r"([A-Za-z])([0-9])", r"\1 \2")
-    parts = Lists.of(pc.split_pattern_regex(apart, "[^A-Za-z0-9]+"))
-    for place in range(min(6, int(parts.lengths.max(initial=0)))):
+    apart = pc.replace_substring_regex(ids, r"(\p{L})(\p{N})", r"\1 \2")
+    apart = pc.replace_substring_regex(apart, r"(\p{N})(\p{L})", r"\1 \2")
+    parts = Lists.of(pc.split_pattern_regex(apart, r"[^\p{L}\p{N}]+"))
+    for place in range(min(_ID_PARTS, int(parts.lengths.max(initial=0)))):
         there = parts.lengths > place
         texts = parts.values.take(pa.array(parts.offsets[:-1][there] + place)).dictionary_encode()
         codes = texts.indices.to_numpy()
         numbers = pd.to_numeric(pd.Series(texts.dictionary.to_pylist()), errors="coerce").to_numpy(np.float64)
+        numbers = np.where(np.isfinite(numbers), numbers, np.nan)
         values = np.full(len(ids), np.nan)
-        if len(numbers) <= 32:
+        if len(numbers) <= 32 and not regression:
             values[there] = codes
             yield f"part {place + 1} of the id", values
         elif not np.isnan(numbers).all():
@@ -362,7 +413,7 @@ def id_texts(sample: Sample, feature: str = "sequence_id") -> pa.Array | None:
     column = sample.columns.get(feature)
     if column is None or not (column.lengths == 1).all():
         return None
-    return pc.cast(column.values, pa.large_string(), safe=False)
+    return valid_text(column.values)
 
 
 def order_that_tells(sample: Sample, expected: Expected) -> Iterator[Draft]:
@@ -405,7 +456,7 @@ def order_that_tells(sample: Sample, expected: Expected) -> Iterator[Draft]:
         yield Draft("order-predicts-label", WARNING, "eval", "", message, len(asked), refs)
 
 
-def _order(sample: Sample, expected: Expected) -> tuple[Ints, Ints] | None:
+def _order(sample: Sample, expected: Expected) -> tuple[Ints, npt.NDArray[Any]] | None:
     """What sequences stand in order in, and their place in it."""
     times = sample.columns.get(TIME)
     if times is not None and len(times.values) and (times.lengths > 0).all():
@@ -418,4 +469,4 @@ def _order(sample: Sample, expected: Expected) -> tuple[Ints, Ints] | None:
     if parts.null_count:
         return None
     names = parts.field("name").dictionary_encode().indices.to_numpy().astype(np.int64)
-    return names, pc.cast(parts.field("number"), pa.int64()).to_numpy()
+    return names, np.array(parts.field("number").to_pylist(), np.float64)

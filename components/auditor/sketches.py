@@ -186,18 +186,18 @@ def _runs_of(hashes: Hashes, offsets: Ints, steps: int) -> Tokens:
 def _word_tokens(feature: Lists) -> Tokens:
     """Tokens of the words of a text, without case, three in a row."""
     texts = pc.utf8_lower(pc.cast(valid_text(feature.values), pa.large_string()))
-    words = Lists.of(pc.split_pattern_regex(texts, r"\W+"))
+    words = Lists.of(pc.split_pattern_regex(texts, r"[^\p{L}\p{N}]+"))
     rows = feature.owners
     per_text = _runs_of(hash_text(words.values), words.offsets, 3)
     return Tokens(per_text.hashes, rows[per_text.owners])
 
 
 def valid_text(values: pa.Array) -> pa.Array:
-    """Text as it is, or where some of it is not UTF-8 all of it read as Latin-1."""
+    """Text; what of it is no UTF-8 becomes a replacement character."""
     try:
         return pc.cast(values, pa.large_string())
     except pa.ArrowInvalid:
-        return pa.array([value.decode("latin-1") for value in values.to_pylist()], pa.large_string())
+        return pa.array([value.decode("utf-8", "replace") for value in values.to_pylist()], pa.large_string())
 
 
 @dataclass(frozen=True)

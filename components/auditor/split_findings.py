@@ -30,14 +30,13 @@ def split_findings(tally: Tally, expected: Expected) -> Iterator[Draft]:
 def _duplicates(tally: Tally) -> Iterator[Draft]:
     sizes = {split: tally.sum(shape.SEQUENCES, split) for split in (TRAIN, EVAL)}
     if found := tally.seen.get((duplicates.ACROSS, EVAL, "")):
-        message = (
-            f"{share(found.count, sizes[EVAL])} sequences equal a training sequence in every feature and step"
-        )
+        part = share(found.count, sizes[EVAL])
+        message = f"{part} sequences equal a training sequence in every feature and step"
         yield Draft("duplicate-across-splits", ERROR, EVAL, "", message, found.count, found.refs)
     if found := tally.seen.get((duplicates.ACROSS_BY_CHANCE, EVAL, "")):
         message = (
-            f"{share(found.count, sizes[EVAL])} sequences equal a training sequence, but hold so little that "
-            "unrelated ones may"
+            f"{share(found.count, sizes[EVAL])} sequences equal a training sequence, but one that is common, "
+            "or holds so little that unrelated ones may"
         )
         yield Draft("duplicate-across-splits", WARNING, EVAL, "", message, found.count, found.refs)
     if found := tally.seen.get((duplicates.NEAR_ACROSS, EVAL, "")):

@@ -105,6 +105,85 @@ def test_a_number_that_is_the_label_in_other_units_is_an_error(audit):
     assert regression(lambda label, random: label + random.normal()).findings == []
 
 
+def test_honest_numbers_that_part_the_classes_are_at_most_a_warning(audit):
+    def machine(label, random, steps):
+        return (5 + random.normal(size=steps) if label else 500 + 25 * random.normal(size=steps)).tolist()
+
+    def events(label, random, steps):
+        return (random.random(steps) < (0.97 if label else 0.03)).astype(float).tolist()
+
+    for make in (machine, events):
+        rows = labelled(some(600, steps=10), make)
+        found = audit(rows[:450], rows[450:])
+        assert (found.errors, found.warnings) == (set(), {"label-as-feature"})
+
+
+def test_a_copy_that_is_missing_in_half_of_the_sequences_is_an_error(audit):
+    def half(label, random, steps):
+        return constant(label if random.random() < 0.5 else float("nan"), steps)
+
+    rows = labelled(some(400), half)
+    assert audit(rows[:300], rows[300:]).errors == {"label-as-feature"}
+
+
+@pytest.mark.parametrize("classes", [3, 10])
+def test_each_column_of_a_one_hot_label_is_an_error(audit, classes):
+    random = np.random.default_rng(0)
+    rows = some(600)
+    for row in rows:
+        label = int(random.integers(classes))
+        row["label"] = [str(label)]
+        row |= {f"is{c}": constant(c == label, 8) for c in range(classes)}
+    found = audit(rows[:450], rows[450:])
+    told = {one["feature"] for one in found.findings if one["check"] == "label-as-feature"}
+    assert (told, found.errors) == ({f"is{c}" for c in range(classes)}, {"label-as-feature"})
+
+
+@pytest.mark.parametrize("stride", [1, 5])
+def test_a_copy_of_the_label_at_the_same_step_is_an_error(audit, stride):
+    rows = without(windows(4000, horizon=0, stride=stride, change=0.02), "ahead")
+    settings = {
+        "data": {"time": "t", "sequence_id": None, "window": {"length": 6, "horizon": 0, "stride": stride}}
+    }
+    train, evaluated = by_time(rows, 3200)
+    found = audit(train, evaluated, split={"by": "time"}, **settings)
+    assert found.errors == {"label-as-feature"}
+    assert found.only("label-as-feature")["feature"] == "now"
+
+
+def test_one_series_whose_label_changes_does_not_hide_a_copy_in_the_others(audit):
+    rows = [
+        {
+            **row, "series_id": [f"r{series}"], "sequence_id": [f"r{series}@{row['window_start'][0]}"],
+            "label": [str(int(series % 2 == 0 or (series == 1 and row["window_start"][0] > 20)))],
+        }
+        for series in range(60)
+        for row in without(windows(40, seed=series), "now", "ahead", "step_time")
+    ]  # fmt: skip
+    for row in rows:
+        row["x"] = constant(row["label"] == ["1"], 6)
+    cut = len(rows) * 5 // 6
+    own = {"data": {"sequence_id": "id", **WINDOWED["data"]}}
+    assert audit(rows[:cut], rows[cut:], **own).errors == {"future-as-feature"}
+
+
+def test_a_growing_number_of_windows_tells_the_future_no_better_than_its_past_does(audit):
+    random = np.random.default_rng(0)
+    for series in (
+        np.cumsum(random.exponential(size=2500)),
+        np.cumsum(random.normal(size=2500)),
+        np.arange(2500.0),
+    ):
+        for stride in (1, 12):
+            rows = without(windows(2400, horizon=1, stride=stride), "now", "ahead")
+            for row in rows:
+                start = row["window_start"][0]
+                row["label"], row["past"] = [float(series[start + 6])], series[start : start + 6].tolist()
+            settings = {"data": {"time": "t", "sequence_id": None, "window": {"length": 6, "stride": stride}}}
+            cut = by_time(rows, 1900, gap=2)
+            assert audit(*cut, task="regression", split={"by": "time"}, **settings).errors == set()
+
+
 def test_the_label_of_a_later_step_is_an_error_and_its_own_past_is_not(audit):
     rows = windows(3000, horizon=2, change=0.05)
     past = audit(*by_time(without(rows, "ahead"), 2400, gap=2), split={"by": "time"}, **windowed())
