@@ -32,7 +32,7 @@ def main() -> None:
     quick: bool = arguments.quick
     names = arguments.data_set or (_QUICK if quick else tuple(SETS))
     checks = arguments.check or CHECKS
-    seeds = arguments.seeds or (1 if quick else 3)
+    seeds = arguments.seeds or 1
     deepchecks = not (arguments.no_deepchecks or quick)
     with tempfile.TemporaryDirectory() as home:
         flat = Path(home)
@@ -62,7 +62,7 @@ def _arguments(names: tuple[str, ...], checks: tuple[str, ...]) -> argparse.Name
     parser.add_argument("--check", nargs="+", choices=checks, help="default: all")
     parser.add_argument("--quick", action="store_true", help="three data sets, one seed, two strengths")
     parser.add_argument("--no-deepchecks", action="store_true")
-    parser.add_argument("--seeds", type=int, help="trials per strength; default 3")
+    parser.add_argument("--seeds", type=int, help="trials per strength and data set; default 1")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes")
     parser.add_argument("--data", type=Path, default=SHARED, help="folder of the data sets")
     return parser.parse_args()
