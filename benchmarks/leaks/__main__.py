@@ -46,9 +46,8 @@ def main() -> None:
     minutes = (time.perf_counter() - begin) / 60
     print(f"\n{text}\n\n{audits} audits, {minutes:.0f} min")
     if not (arguments.data_set or arguments.check or quick or arguments.seeds or not deepchecks):
-        words = (
-            f"`python -m benchmarks.leaks`: {machine()}; {audits} audits, {seeds} seeds, {minutes:.0f} min"
-        )
+        how = f"{audits} audits, {seeds} for each strength and data set, {minutes:.0f} min"
+        words = f"`python -m benchmarks.leaks`: {machine()}; {how}"
         keep("leaks", f"{words}\n\n{text}")
 
 

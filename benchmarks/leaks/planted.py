@@ -180,7 +180,7 @@ _ANSWERS = (
         "label-as-feature",
         "mean over steps",
         answers.label_as_mean,
-        {"0.3": 0.3, "0.1": 0.1, "0.01": 0.01},
+        {"0.3": 0.3, "0.1": 0.1, "0.01": 0.01, "0.001": 0.001},
         "error",
         (),
         _FUTURE,

@@ -50,7 +50,7 @@ _ID_PARTS = 12
 _FEWEST_CARRIED = 5  # errors of a carried label, below which it cannot be told from the future
 _ALIKE_R2 = 0.99
 _CARRIED = 0.1  # share of the errors that a label carried forward from its last known value makes
-_COPY_R2, _TOO_GOOD_R2 = 0.999999, 0.99
+_COPY_R2, _TOO_GOOD_R2 = 0.99999, 0.99
 _FEWEST_CHANGES = 3  # of the label, below which windows tell nothing
 _MOVING = 0.1  # share of the series whose label changes, from which on windows are judged one by one
 
@@ -282,7 +282,8 @@ def _number_severity(
     known = ~np.isnan(values)
     if known.sum() < max(_FEWEST, len(values) // 10):
         return None, ""
-    ahead = found.window and lag > 0
+    # How many steps follow is not known before the series ends: no past of it can be carried forward.
+    ahead = found.window and lag > 0 and not expected.label_is_rest
     part = explained(values[known], found.labels[known], found.fold[known], by_rank=not ahead)
     how = f"it explains {part:.4%} of the label's variance".replace("%", " %")
     if ahead:

@@ -6,12 +6,13 @@ so among a million sequences some pair does with probability 3e-8.
 Near: MinHash (Broder 1997, "On the resemblance and containment of documents") of the set of a
 sequence's tokens, in bands (Leskovec, Rajaraman, Ullman, "Mining of Massive Datasets", 3.4). A token
 is the values of up to three features at one step, rounded to a tenth of each feature's standard
-deviation, or a quarter of that of its changes, so that small noise leaves most tokens alone and a shifted window shares all but its ends;
-where a step tells too little to be told from others, several steps in a row; of text, three words in a
-row. With b bands of r rows two sequences whose token sets have Jaccard similarity s share a key with
-probability 1 - (1 - s^r)^b: for 6 bands of 8 rows 0.999 at s = 0.95, 0.97 at 0.9, 0.67 at 0.8, 0.02 at 0.5.
-Of those that do, at least 12 of 16 further minima must agree (one byte of each, Li and König 2010, "b-bit
-minwise hashing"): of pairs at s = 0.3 one in ten million is left.
+deviation, or a quarter of that of its changes, so that small noise leaves most tokens alone and a
+shifted window shares all but its ends; where a step tells too little to be told from others, several
+steps in a row; of text, three words in a row. With b bands of r rows two sequences whose token sets
+have Jaccard similarity s share a key with probability 1 - (1 - s^r)^b: for 6 bands of 8 rows 0.999 at
+s = 0.95, 0.97 at 0.9, 0.67 at 0.8, 0.02 at 0.5. Of those that do, at least 12 of 16 further minima must
+agree (one byte of each, Li and König 2010, "b-bit minwise hashing"): of pairs at s = 0.3 one in ten
+million is left.
 """
 
 from dataclasses import dataclass

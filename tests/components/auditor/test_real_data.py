@@ -55,6 +55,7 @@ def test_engines_on_one_side_have_no_finding(tmp_path, shared_data):
     assert audited(tmp_path, "cmapss", source).findings == []
 
 
+@pytest.mark.slow
 def test_engines_on_both_sides_are_an_error(tmp_path, shared_data):
     source = f"data.source={shared_data('cmapss')}/PM_train.txt"
     found = audited(tmp_path, "cmapss", source, "split.by=order")
@@ -62,6 +63,7 @@ def test_engines_on_both_sides_are_an_error(tmp_path, shared_data):
     assert "of 94 series" in found.only("sequence-in-both-splits")["message"]
 
 
+@pytest.mark.slow
 def test_rows_divided_at_random_are_an_error(tmp_path, shared_data):
     rows = (shared_data("cmapss") / "PM_train.txt").read_text().splitlines(keepends=True)
     for name, part in (("train", [r for i, r in enumerate(rows) if i % 5]), ("eval", rows[::5])):
@@ -80,11 +82,13 @@ def test_occupancy_by_time_only_drifts(tmp_path, shared_data):
     assert (found.errors, found.warnings - DRIFT) == (set(), set())
 
 
+@pytest.mark.slow
 def test_occupancy_without_a_gap_is_told_so(tmp_path, shared_data):
     found = occupancy(tmp_path, shared_data, "split.gap=0")
     assert (found.errors, found.warnings - DRIFT) == (set(), {"gap-too-small"})
 
 
+@pytest.mark.slow
 def test_occupancy_divided_at_random_is_an_error(tmp_path, shared_data):
     header, *rows = (shared_data("occupancy") / "datatraining.txt").read_text().splitlines(keepends=True)
     for name, part in (("train", [r for i, r in enumerate(rows) if i % 5]), ("eval", rows[::5])):
@@ -94,6 +98,7 @@ def test_occupancy_divided_at_random_is_an_error(tmp_path, shared_data):
     assert "window-overlap" in found.errors
 
 
+@pytest.mark.slow
 def test_the_label_five_minutes_ahead_is_an_error(tmp_path, shared_data):
     lines = [
         line
