@@ -78,11 +78,6 @@ def judged(drafts: Iterable[Draft], severity: Mapping[str, str]) -> list[Draft]:
     )
 
 
-def errors(findings: Iterable[Finding]) -> list[Finding]:
-    """The findings that refuse the data."""
-    return [finding for finding in findings if finding.severity == ERROR]
-
-
 def share(part: int, whole: int) -> str:
     """A count with its share, such as `12 of 300 (4.0 %)`."""
     return f"{part:,} of {whole:,} ({part / max(1, whole):.1%})".replace("%", " %")

@@ -13,7 +13,7 @@ from components.auditor.profile import Profile
 from components.auditor.records import Batch
 from components.auditor.shape import TIME
 from components.auditor.sketches import mix
-from components.auditor.tables import EVAL, series_keys
+from components.auditor.tables import EVAL, series_keys, single
 from components.ingest.hashes import Hashes
 
 MOST_SEQUENCES, LEAST_SEQUENCES, MOST_BYTES = 20_000, 500, 128 << 20
@@ -59,7 +59,7 @@ def size(profile: Profile) -> int:
 def rows_of(batch: Batch, expected: Expected, profile: Profile) -> pa.Table:
     """The sequences of a batch that a sample may hold, with the keys by which it chooses."""
     series = series_keys(batch, expected)
-    start = _starts(batch)
+    start = single(batch, "window_start", 0)
     block = start // (_WINDOWS_A_BLOCK * expected.stride) if expected.windows else start * 0
     own = {
         _KEY: mix(series ^ mix(block.astype(np.uint64))),
@@ -88,15 +88,6 @@ def rows_of(batch: Batch, expected: Expected, profile: Profile) -> pa.Table:
 def _list(column: Lists) -> pa.Array:
     offsets = pa.array(column.offsets, pa.int64(), mask=np.append(~column.present, False))
     return pa.LargeListArray.from_arrays(offsets, column.values)
-
-
-def _starts(batch: Batch) -> Ints:
-    start = np.zeros(len(batch), np.int64)
-    column = batch.columns.get("window_start")
-    if column is not None and len(column.values):
-        values, rows = column.firsts()
-        start[rows] = values.to_numpy()
-    return start
 
 
 def smallest(rows: pa.Table, most: int) -> pa.Table:

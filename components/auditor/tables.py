@@ -58,11 +58,11 @@ def tables(batch: Batch, expected: Expected, profile: Profile) -> Iterator[tuple
         SERIES,
         {
             "key": series_keys(batch, expected),
-            "start": _single(batch, "window_start", 0),
+            "start": single(batch, "window_start", 0),
             "length": steps,
             "first": first,
             "last": last,
-            "label_time": _single(batch, LABEL_TIME, NO_TIME),
+            "label_time": single(batch, LABEL_TIME, NO_TIME),
             "label": labels,
             **shared,
         },
@@ -102,7 +102,8 @@ def label_hashes(batch: Batch, expected: Expected) -> Hashes:
     return found
 
 
-def _single(batch: Batch, name: str, missing: int) -> Ints:
+def single(batch: Batch, name: str, missing: int) -> Ints:
+    """A whole number of each Example, [N]; `missing` where it has none."""
     found = np.full(len(batch), missing, np.int64)
     column = batch.columns.get(name)
     if column is not None and len(column.values):
