@@ -1,6 +1,7 @@
 """The DAG, in the order the data flows. Read this first."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from tfx import v1 as tfx
@@ -8,11 +9,13 @@ from tfx.dsl.components.base.base_node import BaseNode
 
 from components.auditor.component import Auditor, DataGate
 from components.ingest.component import Ingest
+from components.ingest.layout import look
 from components.trainer import training
 from components.transform import preprocessing
 from components.verdict.eval_config import eval_config
 from pipeline import fingerprint
-from pipeline.config import Config, GivenSource, expand
+from pipeline.config import Config, FeatureKind, GivenSource, expand
+from pipeline.errors import SluiceError
 
 TRAIN, EVAL = "train", "eval"
 IN_THIS_PROCESS = (
@@ -29,6 +32,7 @@ def create_pipeline(
     root: str,
     metadata: str | None = None,
     source_fingerprint: str = "",
+    kinds: Mapping[str, FeatureKind] | None = None,
     until_audit: bool = False,
 ) -> tfx.dsl.Pipeline:
     """The pipeline of a configuration, the same for every runner.
@@ -38,6 +42,7 @@ def create_pipeline(
       root: folder of the artifacts, local or remote.
       metadata: SQLite file of ML Metadata; None where the orchestrator brings its own.
       source_fingerprint: digest of the source's content, see `fingerprint_of_source`.
+      kinds: feature to kind, where `data.features` does not name them; else features of bytes are categories.
       until_audit: stop after the data has been judged.
     """
     ingest = Ingest(config=_data_settings(config), source_fingerprint=source_fingerprint)
@@ -63,7 +68,8 @@ def create_pipeline(
     gate = DataGate(findings=auditor.outputs["findings"])
     stages: list[BaseNode] = [ingest, statistics, schema, validator, auditor, gate]
     if not until_audit:
-        stages += _model_stages(config, examples, schema.outputs["schema"], gate)
+        known = config.data.features or kinds or {}
+        stages += _model_stages(config, known, examples, schema.outputs["schema"], gate)
     return tfx.dsl.Pipeline(
         pipeline_name=config.name.replace("_", "-"),  # the only names Kubeflow takes
         pipeline_root=root,
@@ -83,6 +89,7 @@ def _beam_args(config: Config) -> list[str]:
 
 def _model_stages(
     config: Config,
+    kinds: Mapping[str, FeatureKind],
     examples: tfx.types.BaseChannel,
     schema: tfx.types.BaseChannel,
     gate: BaseNode,
@@ -93,7 +100,7 @@ def _model_stages(
         preprocessing_fn=f"{preprocessing.__name__}.{preprocessing.preprocessing_fn.__name__}",
         splits_config=tfx.proto.SplitsConfig(analyze=[TRAIN], transform=[TRAIN, EVAL]),
         disable_statistics=True,  # nothing reads them, and they take as long as the rest
-        custom_config=_transform_settings(config),
+        custom_config=_transform_settings(config, kinds),
     )
     transform.add_upstream_node(gate)  # refused data goes no further
     trainer = tfx.components.Trainer(
@@ -102,7 +109,7 @@ def _model_stages(
         run_fn=f"{training.__name__}.{training.run_fn.__name__}",
         train_args=tfx.proto.TrainArgs(splits=[TRAIN]),
         eval_args=tfx.proto.EvalArgs(splits=[EVAL]),
-        custom_config=_training_settings(config),
+        custom_config=_training_settings(config, kinds),
     )
     evaluator = tfx.components.Evaluator(
         examples=examples,
@@ -128,12 +135,22 @@ def fingerprint_of_source(config: Config) -> str:
     return ":".join([code, *(fingerprint.of_files(expand(paths)) for paths in groups)])
 
 
+def kinds_of_features(config: Config) -> Mapping[str, FeatureKind]:
+    """The kinds as configured, or as they will be inferred; none where the source cannot be read."""
+    if config.data.features:
+        return config.data.features
+    try:
+        return look(config).kinds
+    except SluiceError:  # which Ingest raises again, as its own
+        return {}
+
+
 def _data_settings(config: Config) -> str:
     """What shapes the Examples, as JSON; nothing else, so that the rest does not empty the cache."""
     settings = config.model_dump(
         mode="json",
         include={"name", "task", "data", "split"},
-        exclude={"data": {"max_length", "truncate"}},
+        exclude={"data": {"max_length", "truncate", "positive"}},
         exclude_unset=True,
     )
     return _with_split_rule(config, settings)
@@ -154,19 +171,27 @@ def _with_split_rule(config: Config, settings: dict[str, Any]) -> str:
     return json.dumps({**settings, "split": {**settings.get("split", {}), "by": config.split_by}})
 
 
-def _transform_settings(config: Config) -> preprocessing.Settings:
+def _transform_settings(config: Config, kinds: Mapping[str, FeatureKind]) -> preprocessing.Settings:
     return {
+        "task": config.task,
         "label": config.label,
+        "texts": sorted(name for name, kind in kinds.items() if kind == "text"),
         "slices": list(config.data.slices),
         "max_length": config.data.max_length,
         "truncate": config.data.truncate,
+        "vocabulary": config.model.vocabulary,
         "code": fingerprint.of_code(["components/transform"]),
     }
 
 
-def _training_settings(config: Config) -> dict[str, object]:
+def _training_settings(config: Config, kinds: Mapping[str, FeatureKind]) -> training.Settings:
+    window, texts = config.data.window, "text" in kinds.values()
     return {
+        "task": config.task,
         "label": config.label,
+        "positive": config.data.positive,
+        "window_span": window.length + window.horizon if window else 0,
+        "prompt": config.data.tokens if config.format == "text" else "text" if texts else "separated",
         "model": config.model.model_dump(mode="json"),
         "training": config.training.model_dump(mode="json"),
         "code": fingerprint.of_code(["components/transform", "components/trainer"]),

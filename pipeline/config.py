@@ -81,8 +81,11 @@ class Data(_Section):
     ]
     format: Annotated[
         Format | None,
-        Field(description="default: from the file name; .gz is fine; text: each character is a step"),
+        Field(description="default: from the file name; .gz is fine"),
     ] = None
+    tokens: Annotated[Literal["characters", "words"], Field(description="text: what a step is")] = (
+        "characters"
+    )
     columns: Annotated[
         tuple[str, ...] | None,
         Field(min_length=1, description="csv: names of all columns, where the file has none"),
@@ -110,6 +113,12 @@ class Data(_Section):
     label_from: Annotated[
         Literal["remaining_steps"] | None,
         Field(description="regression: the label is no column, but how many steps of the series follow"),
+    ] = None
+    label_max: Annotated[
+        float | None, Field(description="regression: labels above it count as this number")
+    ] = None
+    positive: Annotated[
+        str | None, Field(description="binary: the class to find; default: the last in order, 1 of 0 and 1")
     ] = None
     label_time: Annotated[str | None, Field(description="column: when the label was known")] = None
     features: Annotated[
@@ -207,7 +216,15 @@ class Training(_Section):
     patience: Annotated[
         int, Field(ge=1, description="epochs without a better validation loss before training stops")
     ] = 3
-    class_weight: Literal["none", "balanced"] | dict[str, float] = "none"
+    schedule: Annotated[
+        Literal["constant", "cosine", "plateau"],
+        Field(description="learning rate: the same, down to 0 over the epochs, or halved on a plateau"),
+    ] = "constant"
+    clip_norm: Annotated[float, Field(gt=0, description="norm that gradients are cut to")] = 1.0
+    class_weight: Annotated[
+        Literal["none", "balanced"] | dict[str, Annotated[float, Field(ge=0)]],
+        Field(description="balanced: the same weight for each class in total; or class: weight, 1 if absent"),
+    ] = "none"
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 1
 
 

@@ -8,17 +8,26 @@ from pathlib import Path
 from typing import Any
 
 from components.auditor.checks import CHECKS
+from components.verdict.slices import has_classes, sliced_by
 from pipeline.config import RESERVED_FEATURES, Config, GivenSource, format_of, matches, source_paths
 
 NO_SOURCE = "no-source"  # stands for a source that is missing or wrong, so that the rest can be checked
-METRICS = {"multiclass": ("accuracy", "log_loss", "precision", "recall", "f1", "auc")}
-AVERAGED = ("precision", "recall", "f1", "auc")  # as <name>_macro, or <name>[class]
+AVERAGED = ("precision", "recall", "f1", "auc", "pr_auc")  # as <name>_macro, or <name>[class]
+_OF_CLASSES = (
+    "accuracy", "balanced_accuracy", "log_loss", "calibration_error",
+    *(f"{name}_macro" for name in AVERAGED), "precision_micro", "recall_micro", "f1_micro",
+)  # fmt: skip
+_OF_NUMBERS = ("mse", "rmse", "mae")
+# What each task can be held to; of a generation's tokens, or of its values where the sequence is of numbers.
+METRICS = {
+    "binary": (*AVERAGED, *_OF_CLASSES),  # without a suffix: of the positive class
+    "multiclass": (*_OF_CLASSES, "top_3_error", "top_5_error"),
+    "regression": (*_OF_NUMBERS, "r2", "bias"),
+    "generation": ("log_loss", "perplexity", "bits_per_token", "accuracy", "bleu", *_OF_NUMBERS),
+}
 
 # What the configuration already names and no stage does yet. `None`: the whole key, otherwise these values.
 NOT_YET: dict[str, tuple[str, ...] | None] = {
-    "model.embedding": None,
-    "model.vocabulary": None,
-    "training.class_weight": ("balanced",),
     "gate.confidence": None,
     "gate.min_slice_size": None,
     "gate.small_slices": None,
@@ -28,22 +37,13 @@ NOT_YET: dict[str, tuple[str, ...] | None] = {
     "push.keep": None,
     "run.runner": ("beam",),
 }
-# What can be checked and not yet trained.
-TRAINED_TASKS = ("multiclass",)
-TRAINED_KINDS = ("float", "integer")
 
 
 def not_yet_trained(config: Config) -> list[str]:
     """What `check` takes and `run` does not: no stage after the auditor can use it yet."""
-    problems = []
-    if config.task not in TRAINED_TASKS:
-        problems.append(f"task: {config.task} is not available for run yet; check works")
-    elif not config.gate.thresholds:
-        problems.append("gate.thresholds: required to run, for there is no default policy yet; give a bound")
-    for feature, kind in (config.data.features or {}).items():
-        if kind not in TRAINED_KINDS:
-            problems.append(f"data.features.{feature}: {kind} is not available for run yet; check works")
-    return problems
+    if not config.gate.thresholds:
+        return ["gate.thresholds: required to run, for there is no default policy yet; give a bound"]
+    return []
 
 
 def not_yet(raw: dict[str, Any]) -> list[str]:
@@ -65,7 +65,7 @@ def not_yet(raw: dict[str, Any]) -> list[str]:
 def contradictions(config: Config) -> list[str]:
     """What is well-formed but cannot work together."""
     checks = (
-        _format_problems, _label_problems, _unnamed_problems, _column_problems,
+        _format_problems, _label_problems, _task_problems, _unnamed_problems, _column_problems,
         _split_problems, _audit_problems, _gate_problems, _remote_problems,
     )  # fmt: skip
     return [problem for check in checks for problem in check(config)]
@@ -83,6 +83,8 @@ def _format_problems(config: Config) -> Iterator[str]:
         yield f"data.format: the files have names of different formats; give {_KNOWN_FORMATS}"
     elif kind is None:
         yield f"data.format: cannot tell it from the file name; give {_KNOWN_FORMATS}"
+    if "tokens" in data.model_fields_set and kind not in ("text", None):
+        yield f"data.tokens: only text has them, not {kind}; leave it out"
     for key in ("columns", "header", "delimiter", "quoted"):
         if key in data.model_fields_set and kind not in ("csv", None):
             yield f"data.{key}: only csv has it, not {kind}; leave it out"
@@ -108,6 +110,24 @@ def _label_problems(config: Config) -> Iterator[str]:
         yield f"data.label_from: {data.label_from} is a number at each step; it needs regression and a window"
     if data.label_time is not None and data.time is None:
         yield "data.label_time: needs data.time, to be compared with"
+
+
+def _task_problems(config: Config) -> Iterator[str]:
+    """Keys that only some tasks have a use for."""
+    task, data, model, training = config.task, config.data, config.model, config.training
+    if data.label_max is not None and task != "regression":
+        yield f"data.label_max: only regression has numbers as labels, not {task}; leave it out"
+    if data.positive is not None and task != "binary":
+        yield f"data.positive: only binary has a positive class, not {task}; leave it out"
+    if training.class_weight != "none" and task not in ("binary", "multiclass"):
+        yield f"training.class_weight: {task} has no classes; leave it out"
+    if task != "generation":
+        return
+    if model.bidirectional:
+        yield "model.bidirectional: generation learns the next step and must not read it; use false"
+    kinds = list((data.features or {}).values())
+    if len(kinds) > 1 and {"category", "text"} & set(kinds):
+        yield "data.features: generation learns one feature of tokens, or numbers only; keep these"
 
 
 def _unnamed_problems(config: Config) -> Iterator[str]:
@@ -196,24 +216,37 @@ def _gate_problems(config: Config) -> Iterator[str]:
             yield f"gate.thresholds, {metric}: expected min or max"
         if low is not None and high is not None and low > high:
             yield f"gate.thresholds, {metric}: min {low:g} is more than max {high:g}"
-        if known and metric not in known and not _per_class(metric):
-            yield f"gate.thresholds, {metric}: no such metric for {config.task}{nearest(metric, known)}"
-        if threshold.slice is not None and threshold.slice not in config.gate.slices:
-            yield f"gate.thresholds, {metric}: the slice {threshold.slice} is not in gate.slices"
+        if metric not in known and not _per_class(config, metric):
+            hint = nearest(metric, known)
+            if config.task == "multiclass" and metric in AVERAGED:
+                hint = f" (did you mean {metric}_macro or {metric}[class]?)"
+            yield f"gate.thresholds, {metric}: no such metric for {config.task}{hint}"
+    yield from _gate_slice_problems(config)
+
+
+def _gate_slice_problems(config: Config) -> Iterator[str]:
+    for threshold in config.gate.thresholds:
+        key, where = f"gate.thresholds, {threshold.metric}", threshold.slice
+        if where is not None and where not in config.gate.slices:
+            yield f"{key}: the slice {where} is not in gate.slices"
+        elif where == "label" and not has_classes(config):
+            yield f"{key}: the slice label needs classes, which {config.task} has not"
     for name in config.gate.slices:
         if name not in ("sequence_length", "label"):
             yield f"gate.slices: {name} is not available yet; known: sequence_length, label"
+        elif name == "label" and name in sliced_by(config) and not has_classes(config):
+            yield f"gate.slices: label needs classes, which {config.task} has not; leave it out"
 
 
 def metric_names(task: str) -> list[str]:
-    """The metrics a task can be held to; precision, recall, f1 and auc also as `name[class]`."""
-    names = METRICS.get(task, ())
-    return [f"{name}_macro" if name in AVERAGED else name for name in names]
+    """The metrics a task can be held to; those of AVERAGED also as `name[class]` where it has classes."""
+    return list(METRICS[task])
 
 
-def _per_class(metric: str) -> bool:
+def _per_class(config: Config, metric: str) -> bool:
     name, bracket, rest = metric.partition("[")
-    return bool(bracket) and rest.endswith("]") and len(rest) > 1 and name in AVERAGED
+    named = bool(bracket) and rest.endswith("]") and len(rest) > 1
+    return named and name in AVERAGED and has_classes(config)
 
 
 def missing_files(config: Config) -> Iterator[str]:

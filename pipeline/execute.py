@@ -16,7 +16,7 @@ from components.trainer.training import HISTORY
 from components.verdict.decisions import decide
 from components.verdict.evaluation import read_evaluation, read_failures
 from pipeline import __version__, fingerprint, lineage, record
-from pipeline.build import create_pipeline, fingerprint_of_source
+from pipeline.build import create_pipeline, fingerprint_of_source, kinds_of_features
 from pipeline.config import Config
 from pipeline.errors import INTERRUPTED, SluiceError
 from pipeline.runners import local
@@ -110,6 +110,7 @@ def execute(config: Config, folder: Path, on_stage: local.Listener, *, until_aud
             root=str(artifacts),
             metadata=database,
             source_fingerprint=fingerprint_of_source(config),
+            kinds=kinds_of_features(config),
             until_audit=until_audit,
         )
         local.run(pipeline, database, result.run_id, note, may_use_cache)

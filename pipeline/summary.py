@@ -10,7 +10,14 @@ from rich.table import Table
 from components.verdict.slices import slice_text
 from pipeline import record
 
-_RATIOS = ("precision", "recall", "f1", "auc")
+# What the table of metrics shows of each task, which is the first whose metrics were all measured.
+_COLUMNS = (
+    ("accuracy", "precision", "recall", "f1", "auc", "pr_auc"),
+    ("accuracy", "precision_macro", "recall_macro", "f1_macro", "auc_macro"),
+    ("log_loss", "perplexity", "accuracy", "bleu"),
+    ("rmse", "mae", "r2"),
+    ("rmse", "mae"),
+)
 _SHOWN_SLICES = 20
 _SHOWN_FEATURES = 8
 _ALONE = 3  # findings of one check shown one by one; of more the first, and how many there are
@@ -119,23 +126,27 @@ def metrics_table(evaluation: dict[str, Any]) -> Table:
     A class's row holds that class against all others, over all sequences: within the sequences of
     one class its precision would always be 1.
     """
+    overall = evaluation["slices"][0]["metrics"]
+    columns = next((names for names in _COLUMNS if all(name in overall for name in names)), ())
     table = Table(box=None, pad_edge=False, header_style="none")
     table.add_column("slice", overflow="fold")
-    for name in ("sequences", "accuracy", *_RATIOS):
-        table.add_column(name, justify="right", no_wrap=True)
-    overall = evaluation["slices"][0]["metrics"]
+    for name in ("sequences", *columns):
+        table.add_column(name.removesuffix("_macro"), justify="right", no_wrap=True)
     for one in evaluation["slices"][:_SHOWN_SLICES]:
-        label = one["slice"].get("label")
-        if label is None:
-            metrics = [one["metrics"].get(f"{name}_macro") for name in _RATIOS]
-        else:
-            metrics = [overall.get(f"{name}[{label}]") for name in _RATIOS]
-        values = [(metric or {}).get("value") for metric in (one["metrics"].get("accuracy"), *metrics)]
+        values = (_shown_metric(name, one, overall) for name in columns)
         shown = ("–" if value is None else f"{value:.4f}" for value in values)
         table.add_row(slice_text(one["slice"]), f"{one['examples']:,}", *shown)
     if len(evaluation["slices"]) > _SHOWN_SLICES:
         table.add_row(f"… and {len(evaluation['slices']) - _SHOWN_SLICES} more slices")
     return table
+
+
+def _shown_metric(name: str, one: dict[str, Any], overall: dict[str, Any]) -> float | None:
+    """A metric of a slice; in the row of a class, what is measured of classes is that class's."""
+    label = one["slice"].get("label")
+    of_class = f"{name.removesuffix('_macro')}[{label}]"
+    metric = overall.get(of_class) if of_class in overall else one["metrics"].get(name)
+    return metric["value"] if metric else None
 
 
 def why(folder: Path) -> Iterator[str]:

@@ -80,8 +80,11 @@ def _serialized(examples: Examples, sequences: Sequences, layout: Layout) -> Ite
 
 def _labels(examples: Examples, sequences: Sequences, layout: Layout) -> pa.Array:
     if layout.data.label_from == "remaining_steps":
-        return pa.array(remaining_steps(sequences, examples.label).astype(np.float32))
-    labels = _array(sequences.steps.column(LABEL).take(pa.array(examples.label)))
+        labels = pa.array(remaining_steps(sequences, examples.label))
+    else:
+        labels = _array(sequences.steps.column(LABEL).take(pa.array(examples.label)))
+    if layout.data.label_max is not None:
+        labels = pc.min_element_wise(pc.cast(labels, pa.float64()), layout.data.label_max)
     return pc.cast(labels, pa.float32()) if layout.label_is_number else labels
 
 

@@ -1,95 +1,128 @@
-"""The SavedModel that TF Serving and TFMA load: raw sequences in, probabilities and labels out."""
+"""The SavedModel that TF Serving and TFMA load: raw sequences in, answers out."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Any
 
-import keras
 import tensorflow as tf
 import tensorflow_transform as tft
 
 from components.ingest.names import argument_name
-from components.transform.preprocessing import SEQUENCE_LENGTH, feature_names, pad
+from components.trainer.answers import ClassAnswer, NumberAnswer, Tensors
+from components.trainer.generation import TokenAnswer
+from components.trainer.inputs import Inputs, pad, stack
+from components.trainer.series import SeriesAnswer
+from components.transform.preprocessing import SEQUENCE_LENGTH
 
-_Tensors = dict[str, Any]
+Answer = ClassAnswer | NumberAnswer | TokenAnswer | SeriesAnswer
 
 
 class ServedModel(tf.Module):
     """A trained model with everything it needs to answer raw sequences.
 
     Args:
-      model: from `steps` and `mask` to probabilities.
-      transform: output of Transform; its graph and vocabulary go into the export.
-      label: name of the label feature, which requests do not have.
-      classes: text of each class, in the order of the probabilities.
+      answer: from padded features to the outputs of the signatures; holds the trained model.
+      transform: output of Transform; its graph and vocabularies go into the export.
+      inputs: features of the model.
     """
 
-    def __init__(
-        self, model: keras.Model, transform: tft.TFTransformOutput, label: str, classes: Sequence[str]
-    ) -> None:
+    def __init__(self, answer: Answer, transform: tft.TFTransformOutput, inputs: Inputs) -> None:
         super().__init__()
-        self._model = model
+        self._answer = answer
+        self._inputs = inputs
         self._transform = transform.transform_features_layer()
         raw = transform.raw_feature_spec()
-        self._spec = {name: raw[name] for name in feature_names(raw, label)}
-        self._classes = tf.constant(list(classes))
+        self._spec = {name: raw[name] for name in inputs.names}
 
-    def _answer(self, raw: _Tensors) -> _Tensors:
-        transformed = self._transform(raw)
-        steps, mask = pad({name: transformed[name] for name in self._spec})
-        probabilities = self._model({"steps": steps, "mask": mask}, training=False)
-        best = tf.argmax(probabilities, axis=-1)
-        return {
-            "probabilities": probabilities,
-            "label": tf.gather(self._classes, best),
-            "score": tf.reduce_max(probabilities, axis=-1),
-            "classes": tf.tile(self._classes[tf.newaxis], [tf.shape(probabilities)[0], 1]),
-        }
+    def _padded(self, raw: Mapping[str, tf.SparseTensor]) -> dict[str, tf.Tensor]:
+        transformed = self._transform(dict(raw))
+        ragged = {name: tf.RaggedTensor.from_sparse(transformed[name]) for name in self._inputs.names}
+        return pad(stack(ragged, self._inputs))
 
     def save(self, folder: str) -> None:
         """Writes the SavedModel.
 
-        Its signatures are `serving_default`, `sequences` and, for slices of the evaluation,
-        `transform_features`.
+        Its signatures are `serving_default` and `sequences`; for generation also `generate` and, for
+        the metrics, `evaluation`; and, for slices of the evaluation, `transform_features`.
         """
         examples = tf.TensorSpec([None], tf.string, name="examples")
 
         @tf.function(input_signature=[examples])
-        def serving_default(examples: tf.Tensor) -> _Tensors:
-            return self._answer(tf.io.parse_example(examples, self._spec))
+        def serving_default(examples: tf.Tensor) -> Tensors:
+            return self._answer(self._padded(tf.io.parse_example(examples, self._spec)))
 
         @tf.function(input_signature=[examples])
-        def transform_features(examples: tf.Tensor) -> _Tensors:
+        def transform_features(examples: tf.Tensor) -> Tensors:
             transformed = self._transform(tf.io.parse_example(examples, self._spec))
             return {SEQUENCE_LENGTH: transformed[SEQUENCE_LENGTH]}
 
-        @tf.function
-        def sequences(lengths: tf.Tensor, **features: tf.Tensor) -> _Tensors:
-            return self._answer(
-                {arguments[name]: _sparse(steps, lengths) for name, steps in features.items()}
-            )
+        @tf.function(input_signature=[examples])
+        def evaluation(examples: tf.Tensor) -> Tensors:
+            return self._answer.judged(self._padded(tf.io.parse_example(examples, self._spec)))
 
-        arguments = {argument_name(name): name for name in self._spec}
-        tf.saved_model.save(
-            self,
-            folder,
-            signatures={
-                "serving_default": serving_default,
-                "sequences": sequences.get_concrete_function(
-                    lengths=tf.TensorSpec([None], tf.int64, name="lengths"),
-                    **{
-                        argument: tf.TensorSpec([None, None], self._spec[name].dtype, name=argument)
-                        for argument, name in arguments.items()
-                    },
-                ),
-                "transform_features": transform_features,
-            },
+        signatures = {
+            "serving_default": serving_default,
+            "sequences": self._sequences(),
+            "transform_features": transform_features,
+        }
+        if isinstance(self._answer, TokenAnswer | SeriesAnswer):
+            goes_on = self._text() if isinstance(self._answer, TokenAnswer) else self._series()
+            signatures |= {"evaluation": evaluation, "generate": goes_on}
+        tf.saved_model.save(self, folder, signatures=signatures)
+
+    def _sequences(self) -> Any:
+        @tf.function
+        def sequences(lengths: tf.Tensor, **features: tf.Tensor) -> Tensors:
+            return self._answer(self._padded_tensors(features, lengths))
+
+        return sequences.get_concrete_function(**self._tensors())
+
+    def _series(self) -> Any:
+        @tf.function
+        def generate(lengths: tf.Tensor, max_new_tokens: tf.Tensor, **features: tf.Tensor) -> Tensors:
+            steps = self._answer.continued(self._padded_tensors(features, lengths), max_new_tokens)
+            names = [argument_name(name) for name in self._inputs.numbers]
+            return {name: steps[:, :, place] for place, name in enumerate(names)}
+
+        count = tf.TensorSpec([], tf.int32, name="max_new_tokens")
+        return generate.get_concrete_function(**self._tensors(), max_new_tokens=count)
+
+    def _tensors(self) -> dict[str, tf.TensorSpec]:
+        """A tensor [batch, steps] per feature, under a name TensorFlow allows, and `lengths` [batch]."""
+        names = {argument_name(name): spec.dtype for name, spec in self._spec.items()}
+        return {
+            "lengths": tf.TensorSpec([None], tf.int64, name="lengths"),
+            **{name: tf.TensorSpec([None, None], kind, name=name) for name, kind in names.items()},
+        }
+
+    def _padded_tensors(self, features: Mapping[str, tf.Tensor], lengths: tf.Tensor) -> dict[str, tf.Tensor]:
+        names = {argument_name(name): name for name in self._spec}
+        return self._padded({names[name]: _sparse(steps, lengths) for name, steps in features.items()})
+
+    def _text(self) -> Any:
+        (name,) = self._inputs.tokens
+
+        @tf.function(
+            input_signature=[
+                tf.TensorSpec([None], tf.string, name="prompt"),
+                tf.TensorSpec([], tf.int32, name="max_new_tokens"),
+                tf.TensorSpec([], tf.float32, name="temperature"),
+                tf.TensorSpec([], tf.int64, name="seed"),
+            ]
         )
+        def generate(
+            prompt: tf.Tensor, max_new_tokens: tf.Tensor, temperature: tf.Tensor, seed: tf.Tensor
+        ) -> Tensors:
+            padded = self._padded({name: self._answer.steps(prompt)})
+            return self._answer.text(padded, max_new_tokens, temperature, seed)
+
+        return generate
 
 
 def _sparse(steps: tf.Tensor, lengths: tf.Tensor) -> tf.SparseTensor:
-    """The first `lengths` steps of each row; what stands behind them is padding, whatever its value."""
-    possible = tf.logical_and(lengths >= 0, lengths <= tf.shape(steps, tf.int64)[1])
-    tf.debugging.Assert(
-        tf.reduce_all(possible), ["lengths: expected 0 to the steps of each tensor, got", lengths]
-    )
-    return tf.RaggedTensor.from_tensor(steps, lengths=lengths).to_sparse()
+    """The first `lengths` steps of each row; what stands behind them is padding, whatever its value.
+
+    A length below 0 counts as 0, one beyond the tensor as all its steps: one row's mistake must not
+    fail the others of its batch.
+    """
+    possible = tf.clip_by_value(lengths, 0, tf.shape(steps, tf.int64)[1])
+    return tf.RaggedTensor.from_tensor(steps, lengths=possible).to_sparse()

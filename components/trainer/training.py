@@ -2,134 +2,188 @@
 
 import json
 import logging
-import math
-from typing import Any
+from typing import Any, TypedDict
 
 import keras
+import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 import tensorflow_transform as tft
 from tfx import v1 as tfx
 
-from components.trainer.dataset import batches
-from components.trainer.export import ServedModel
-from components.trainer.model import build
-from components.transform.preprocessing import VOCABULARY, feature_names
+from components.trainer import devices
+from components.trainer.answers import ClassAnswer, NumberAnswer
+from components.trainer.checkpoint import Checkpoint
+from components.trainer.dataset import Data
+from components.trainer.export import Answer, ServedModel
+from components.trainer.fitting import Report, compile_model, fit
+from components.trainer.generation import TokenAnswer
+from components.trainer.holdout import Mask, hold_out
+from components.trainer.inputs import Inputs, read_inputs, read_vocabulary
+from components.trainer.model import Head, answering, build
+from components.trainer.scaling import read_scaling
+from components.trainer.series import SeriesAnswer
+from components.trainer.survey import survey
+from components.trainer.target import Target, class_target, number_target
+from components.transform.preprocessing import CLASSES
 from pipeline.config import Model, Training
-from pipeline.errors import DataRefused, SluiceError
+from pipeline.errors import ConfigError
 
 HISTORY = "history.json"
 KERAS_MODEL = "model.keras"
+TENSORBOARD = "tensorboard"
+_UNFINISHED = "unfinished"  # beside the artifacts of the stage
+_SHAPES = 4  # widths that batches are padded to where XLA compiles the training
 
 log = logging.getLogger("sluice.training")
+
+
+class Settings(TypedDict):
+    """What `run_fn` needs to know of the configuration.
+
+    Attributes:
+      task: `binary`, `multiclass`, `regression` or `generation`.
+      label: name of the label feature.
+      positive: the class that `binary` is about, or None.
+      window_span: steps from the first of a window to that of its label; 0 where there are no windows.
+      prompt: generation: how a prompt becomes steps, see `components.trainer.generation.PROMPTS`.
+      model: section of the configuration, as JSON.
+      training: section of the configuration, as JSON.
+      code: digest of the code, so that changed code is not served from the cache.
+    """
+
+    task: str
+    label: str
+    positive: str | None
+    window_span: int
+    prompt: str
+    model: dict[str, Any]
+    training: dict[str, Any]
+    code: str
 
 
 def run_fn(fn_args: tfx.components.FnArgs) -> None:
     """Trains on the training split and writes the SavedModel.
 
-    Every tenth training sequence is held out to decide when to stop, so that the evaluation split
-    stays unseen. The Keras model and `history.json` (loss and accuracy of each epoch) go to the
-    ModelRun artifact.
+    A tenth of the training split is held out to decide when to stop, see `hold_out`, so that the
+    evaluation split stays unseen. The Keras model, `history.json` (metrics of each epoch) and logs
+    for TensorBoard go to the ModelRun artifact.
 
     Args:
-      fn_args: `custom_config` holds `label`, `model` and `training` of the configuration.
+      fn_args: `custom_config` holds `Settings`.
 
     Raises:
-      DataRefused: the training split has fewer than two classes.
+      DataRefused: there is nothing to learn from the labels, or there are too few sequences.
+      ConfigError: the configuration does not fit the data.
+      SluiceError: the loss is no number any more.
     """
-    settings = fn_args.custom_config
-    model_config = Model.model_validate_json(json.dumps(settings["model"]))
+    settings: Settings = fn_args.custom_config
+    config = Model.model_validate_json(json.dumps(settings["model"]))
     training = Training.model_validate_json(json.dumps(settings["training"]))
+    label = None if settings["task"] == "generation" else settings["label"]
     transform = tft.TFTransformOutput(fn_args.transform_output)
-    classes = read_classes(transform)
+    inputs = read_inputs(transform, settings["label"])
+    _refuse_mixture(settings["task"], inputs)
+    found = survey(fn_args.train_files, transform, inputs, label)
+    fitted, held = hold_out(found, settings["window_span"])
+    _refuse_too_few(fitted, held, training)
+    target = _target(settings, transform, inputs, found.labels[fitted], training)
+    jit = devices.xla_pays(int(found.lengths[fitted].sum()), training.epochs)
+    data = Data(
+        fn_args.train_files, transform, inputs, target, label, training.batch_size,
+        _widths(found.lengths) if jit else (),
+    )  # fmt: skip
     keras.utils.set_random_seed(training.seed)
-    features = len(feature_names(transform.transformed_feature_spec(), settings["label"]))
-    model = build(model_config, features, len(classes))
-    data = (fn_args.train_files, transform, settings["label"], classes, training.batch_size)
-    history = fit(
+    with devices.strategy().scope(), devices.computing_in(devices.precision()):
+        model = build(config, inputs, target.head)
+        compile_model(model, target.head, training, jit=jit)
+    log.info("fitting %s", _in_words(model, fitted, held, jit=jit))
+    checkpoint = Checkpoint(
+        f"{fn_args.model_run_dir.rstrip('/').rsplit('/', 2)[0]}/{_UNFINISHED}",
+        {**settings}, fn_args.transform_output, list(fn_args.train_files),
+    )  # fmt: skip
+    part = data.part(fitted, found.record_bytes)
+    count = int(fitted.sum())
+    state = fit(
         model,
-        batches(*data, part="fit", seed=training.seed),
-        batches(*data, part="validation"),
+        lambda epoch: part.shuffled(training.seed * 1_000_003 + epoch, count),
+        data.part(held, found.record_bytes).sorted(),
         training,
+        checkpoint,
+        Report(target.head, training.epochs, f"{fn_args.model_run_dir}/{TENSORBOARD}"),
     )
-    answering = without_dropout(model, model_config, features, len(classes))
-    ServedModel(answering, transform, settings["label"], classes).save(fn_args.serving_model_dir)
+    answers = answering(model, config, inputs, target.head)
     tf.io.gfile.makedirs(fn_args.model_run_dir)
-    model.save(f"{fn_args.model_run_dir}/{KERAS_MODEL}")
+    answers.save(f"{fn_args.model_run_dir}/{KERAS_MODEL}")
+    answer = _answer(answers, settings, transform, inputs, target)
+    ServedModel(answer, transform, inputs).save(fn_args.serving_model_dir)
+    history = {"parameters": model.count_params(), "classes": list(target.classes), "epochs": state.epochs}
     with tf.io.gfile.GFile(f"{fn_args.model_run_dir}/{HISTORY}", "w") as file:
-        file.write(json.dumps({"parameters": model.count_params(), "epochs": history}, indent=2) + "\n")
+        file.write(json.dumps(history, indent=2) + "\n")
+    checkpoint.delete()
 
 
-def read_classes(transform: tft.TFTransformOutput) -> list[str]:
-    """The classes of the training split in the order of their ids: numbers by value, then text.
-
-    Sorted, not by frequency, so that a class keeps its place when more data comes.
-    """
-    classes = [text.decode() for text in transform.vocabulary_by_name(VOCABULARY)]
-    if len(classes) < 2:
-        raise DataRefused(
-            "the training split has one class only",
-            [f"every sequence is {classes[0]!r}; a model needs at least two classes to tell apart"],
+def _refuse_mixture(task: str, inputs: Inputs) -> None:
+    if task == "generation" and len(inputs.tokens) > (0 if inputs.numbers else 1):
+        raise ConfigError(
+            "generation learns the next step of one feature of tokens, or of numbers",
+            [f"got {', '.join(inputs.names)}; put the others in data.ignore"],
         )
-    return sorted(classes, key=_class_order)
 
 
-def _class_order(text: str) -> tuple[float, str]:
-    try:
-        number = float(text)
-    except ValueError:
-        return math.inf, text
-    return (number, text) if math.isfinite(number) else (math.inf, text)
-
-
-def without_dropout(model: keras.Model, config: Model, features: int, classes: int) -> keras.Model:
-    """The same weights in a model that only answers.
-
-    Keras draws dropout masks also where it does not apply them, and the random state they come from
-    cannot be exported.
-    """
-    answering = build(config.model_copy(update={"dropout": 0.0, "recurrent_dropout": 0.0}), features, classes)
-    answering.set_weights(model.get_weights())
-    return answering
-
-
-def fit(
-    model: keras.Model, train: tf.data.Dataset, validation: tf.data.Dataset, training: Training
-) -> list[dict[str, float]]:
-    """Fits the model with early stopping, keeps the best weights, and returns the epochs' metrics."""
-    model.compile(
-        optimizer=keras.optimizers.Adam(training.learning_rate),
-        loss=keras.losses.SparseCategoricalCrossentropy(),
-        metrics=["accuracy"],
-    )
-    progress = _Progress(training.epochs)
-    stop = keras.callbacks.EarlyStopping(
-        monitor="val_loss", patience=training.patience, restore_best_weights=True
-    )
-    model.fit(
-        train, validation_data=validation, epochs=training.epochs, verbose=0, callbacks=[stop, progress]
-    )
-    return progress.epochs
-
-
-class _Progress(keras.callbacks.Callback):
-    """Logs one line an epoch, and ends training when the loss is no number."""
-
-    def __init__(self, epochs: int) -> None:
-        super().__init__()
-        self._planned = epochs
-        self.epochs: list[dict[str, float]] = []
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        metrics = {name: float(value) for name, value in (logs or {}).items()}
-        self.epochs.append(metrics)
-        log.info(
-            "epoch %d/%d  loss %.4f  accuracy %.4f  validation loss %.4f  accuracy %.4f",
-            epoch + 1,
-            self._planned,
-            *(metrics[name] for name in ("loss", "accuracy", "val_loss", "val_accuracy")),
+def _refuse_too_few(fitted: Mask, held: Mask, training: Training) -> None:
+    count = int(fitted.sum())
+    if count < training.batch_size or not held.any():
+        raise ConfigError(
+            "the training split has fewer sequences than a batch",
+            [
+                f"expected at least training.batch_size ({training.batch_size}) beside those held out to "
+                f"decide when to stop, got {count} beside {int(held.sum())}; "
+                "lower training.batch_size, or give more data"
+            ],
         )
-        if not math.isfinite(metrics["loss"]):
-            raise SluiceError(
-                "training diverged",
-                [f"the loss of epoch {epoch + 1} is {metrics['loss']}; lower training.learning_rate"],
-            )
+
+
+def _target(
+    settings: Settings,
+    transform: tft.TFTransformOutput,
+    inputs: Inputs,
+    labels: npt.NDArray[Any],
+    training: Training,
+) -> Target:
+    task = settings["task"]
+    if task == "regression":
+        return number_target(labels)
+    if task == "generation":
+        return Target(
+            Head(task, *inputs.tokens.values()) if inputs.tokens else Head(task, len(inputs.numbers))
+        )
+    classes = [text.decode() for text in transform.vocabulary_by_name(CLASSES)]
+    return class_target(task, classes, settings["positive"], labels, training)
+
+
+def _answer(
+    model: keras.Model, settings: Settings, transform: tft.TFTransformOutput, inputs: Inputs, target: Target
+) -> Answer:
+    if settings["task"] == "regression":
+        return NumberAnswer(model)
+    if settings["task"] == "generation":
+        if inputs.numbers:
+            return SeriesAnswer(model, inputs, read_scaling(transform, inputs.numbers))
+        (feature,) = inputs.tokens
+        return TokenAnswer(model, read_vocabulary(transform, feature), settings["prompt"])
+    return ClassAnswer(model, target.classes)
+
+
+def _widths(lengths: npt.NDArray[np.int64]) -> tuple[int, ...]:
+    """A few widths that hold the sequences with little padding: quantiles of the lengths, ascending."""
+    shares = np.linspace(0, 1, _SHAPES + 1)[1:]
+    return tuple(sorted({max(2, int(width)) for width in np.quantile(lengths, shares, method="higher")}))
+
+
+def _in_words(model: keras.Model, fitted: Mask, held: Mask, *, jit: bool) -> str:
+    how = ", compiled with XLA" if jit else ""
+    return (
+        f"{int(fitted.sum()):,} sequences, {int(held.sum()):,} held out to decide when to stop; "
+        f"{model.count_params():,} parameters{how}"
+    )

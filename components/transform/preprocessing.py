@@ -1,135 +1,175 @@
-"""The preprocessing graph: z-scores, label vocabulary and length buckets, learnt from the training split."""
+"""The preprocessing graph: what a model reads, made of raw sequences, all learnt from the training split.
+
+Numbers become z-scores, categories and words become ids of a vocabulary. Everything a model reads of
+a sequence has one length: its steps.
+"""
 
 import math
+from collections.abc import Mapping
 from typing import Any, TypedDict
 
 import tensorflow as tf
 import tensorflow_transform as tft
 
+from components.ingest.names import argument_name
+from components.transform import tokens
 from pipeline.config import RESERVED_FEATURES
-from pipeline.errors import DataRefused
 
-LENGTH_BUCKETS = 4
+BUCKETS = 4
 SEQUENCE_LENGTH = "sequence_length"  # raw: steps; transformed: the name of the length bucket
+IDENTITY = ("sequence_id", "series_id", "window_start")  # passed on, to hold out whole series
+CLASSES = "label"  # vocabulary with the classes of the training split
 _ROUNDING = 5e-7  # a few times the precision of float32: a smaller relative deviation of floats is none
-VOCABULARY = "label"  # asset with the classes of the training split
+_SEEN_ONCE = 1  # tokens that occur this often are unknown ones: so `unknown` is learnt
 
 
 class Settings(TypedDict):
     """What `preprocessing_fn` needs to know of the configuration.
 
     Attributes:
+      task: `binary`, `multiclass`, `regression` or `generation`.
       label: name of the label feature.
+      texts: features of text, whose words are steps; other features of bytes are categories.
       slices: features kept only to slice by.
       max_length: steps kept of a longer sequence; None keeps all.
       truncate: `last` or `first`, the steps that are kept.
+      vocabulary: most frequent tokens kept of each feature.
       code: digest of the code, so that changed code is not served from the cache.
     """
 
+    task: str
     label: str
+    texts: list[str]
     slices: list[str]
     max_length: int | None
     truncate: str
+    vocabulary: int
     code: str
 
 
 def preprocessing_fn(inputs: dict[str, Any], custom_config: Settings) -> dict[str, Any]:
     """Transforms a batch of raw sequences.
 
+    A text is read word by word: each word is a step, and the other features of its step stand
+    beside each of its words.
+
     Args:
-      inputs: per feature the steps, float or integer, sparse [batch, steps]; NaN is a missing value.
-        The label as text. What ingest writes beside them is left out.
+      inputs: per feature the steps, sparse [batch, steps]: float or integer, where NaN is a missing
+        value, or bytes; the label, and what ingest writes beside them.
       custom_config: see `Settings`.
 
     Returns:
-      Per feature the z-scores, sparse [batch, steps], 0 for a missing value; the label as it came,
-      [batch]; `sequence_length`, the name of the length bucket, [batch].
-
-    Raises:
-      DataRefused: there are features of text, which no model reads yet.
+      Per feature of numbers the z-scores, sparse [batch, steps] float32, 0 for a missing value; per
+      feature of bytes the ids of its tokens, sparse [batch, steps] int64, see `components.transform.tokens`;
+      the label as it came, [batch]; `sequence_length`, the name of the length bucket, [batch]; and
+      what tells the series, [batch].
     """
-    _refuse_text(inputs, {custom_config["label"], *custom_config["slices"]})
-    names = feature_names(inputs, custom_config["label"])
-    steps = {name: tf.RaggedTensor.from_sparse(inputs[name]) for name in names}
-    outputs: dict[str, Any] = {
-        SEQUENCE_LENGTH: _length_bucket(lengths(steps)),
-        custom_config["label"]: _one_value(inputs[custom_config["label"]]),
+    settings = custom_config
+    names = feature_names(inputs, settings["label"], settings["slices"])
+    length, columns = _aligned({name: inputs[name] for name in names})
+    if texts := [name for name in settings["texts"] if name in names]:
+        cut = tokens.pieces if settings["task"] == "generation" else tokens.words
+        length, columns = _by_word(length, columns, {name: cut(columns[name]) for name in texts})
+    outputs: dict[str, Any] = {SEQUENCE_LENGTH: _bucket(length)}
+    columns = {
+        name: _cut(column, length, settings["max_length"], settings["truncate"])
+        for name, column in columns.items()
     }
-    tft.vocabulary(outputs[custom_config["label"]], vocab_filename=VOCABULARY)
-    kept = {name: _cut(steps[name], custom_config["max_length"], custom_config["truncate"]) for name in names}
-    kept = {name: one.with_values(tf.cast(one.values, tf.float64)) for name, one in kept.items()}
-    rounding = [_ROUNDING if inputs[name].dtype == tf.float32 else 0.0 for name in names]
-    mean, deviation = _mean_and_deviation([kept[name] for name in names], rounding)
-    for place, name in enumerate(names):
-        outputs[name] = (
-            kept[name].with_values(_z_score(kept[name].values, mean[place], deviation[place])).to_sparse()
-        )
-    return outputs
+    rounding = {name: _ROUNDING if inputs[name].dtype == tf.float32 else 0.0 for name in names}
+    outputs |= _z_scores({name: columns[name] for name in names if not _is_text(inputs[name])}, rounding)
+    for name in names:
+        if _is_text(inputs[name]):
+            outputs[name] = _ids(columns[name], vocabulary_name(name), settings["vocabulary"])
+    outputs |= {name: _one_value(inputs[name]) for name in IDENTITY if name in inputs}
+    if settings["task"] != "generation":
+        outputs[settings["label"]] = _one_value(inputs[settings["label"]])
+    if settings["task"] in ("binary", "multiclass"):
+        tft.vocabulary(outputs[settings["label"]], vocab_filename=CLASSES)
+    return {name: one.to_sparse() if name in names else one for name, one in outputs.items()}
 
 
-def feature_names(inputs: dict[str, Any], label: str) -> list[str]:
-    """The features a model sees: numbers but the label and what ingest adds, in alphabetical order."""
-    numbers = (tf.float32, tf.int64)
-    return sorted(
-        name
-        for name, value in inputs.items()
-        if value.dtype in numbers and name != label and name not in RESERVED_FEATURES
-    )
+def feature_names(
+    features: Mapping[str, Any], label: str, slices: list[str] | tuple[str, ...] = ()
+) -> list[str]:
+    """The features a model reads, in alphabetical order: all but the label, slices and what ingest adds."""
+    return sorted(set(features) - {label, *slices, *RESERVED_FEATURES})
 
 
-def _refuse_text(inputs: dict[str, Any], known: set[str]) -> None:
-    texts = [name for name, value in inputs.items() if value.dtype == tf.string]
-    if unread := sorted(set(texts) - known - set(RESERVED_FEATURES)):
-        raise DataRefused(
-            "features that no model can read yet",
-            [f"{name}: expected numbers, got text; put it in data.ignore" for name in unread],
-        )
+def vocabulary_name(feature: str) -> str:
+    """The file with the tokens of a feature of bytes; an asset of the served model."""
+    return f"tokens_{argument_name(feature)}"
 
 
-def lengths(steps: dict[str, tf.RaggedTensor]) -> tf.Tensor:
-    """Steps of each sequence, [batch] int64: the longest feature, for a shorter one is padded."""
-    return tf.reduce_max(tf.stack([one.row_lengths() for one in steps.values()]), axis=0)
+def _is_text(feature: tf.SparseTensor) -> bool:
+    return bool(feature.dtype == tf.string)
 
 
-def pad(transformed: dict[str, tf.SparseTensor]) -> tuple[tf.Tensor, tf.Tensor]:
-    """Pads transformed features to the longest sequence of the batch.
-
-    Args:
-      transformed: per feature the z-scores, sparse [batch, steps].
+def _aligned(features: dict[str, tf.SparseTensor]) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+    """All features with as many steps as the longest one of the sequence.
 
     Returns:
-      Steps [batch, steps, features] float32, features in alphabetical order, and the mask
-      [batch, steps] bool, False where a step is padding.
+      Steps of each sequence, [batch] int64; and per feature the values of all steps of the batch,
+      one sequence after the other: float64 with NaN, or text that is empty, where there is none.
     """
-    ordered = [transformed[name] for name in sorted(transformed)]
-    length = lengths({name: tf.RaggedTensor.from_sparse(one) for name, one in transformed.items()})
-    longest = tf.reduce_max(tf.concat([length, [1]], axis=0))  # an empty batch still has one step
-    shape = tf.stack([tf.size(length, tf.int64), longest])
-    columns = [tf.sparse.to_dense(tf.SparseTensor(one.indices, one.values, shape)) for one in ordered]
-    return tf.stack(columns, axis=-1), tf.sequence_mask(length, longest)
+    ragged = {name: tf.RaggedTensor.from_sparse(one) for name, one in features.items()}
+    length = tf.reduce_max(tf.stack([one.row_lengths() for one in ragged.values()]), axis=0)
+    mask = tf.sequence_mask(length)
+    columns = {}
+    for name, one in ragged.items():
+        one = one if one.dtype == tf.string else tf.cast(one, tf.float64)
+        missing = "" if one.dtype == tf.string else math.nan
+        columns[name] = tf.boolean_mask(one.to_tensor(missing, shape=tf.shape(mask)), mask)
+    return length, columns
 
 
-def _cut(steps: tf.RaggedTensor, max_length: int | None, truncate: str) -> tf.RaggedTensor:
+def _by_word(
+    length: tf.Tensor, columns: dict[str, tf.Tensor], texts: dict[str, tf.RaggedTensor]
+) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+    """Each step as often as its longest text has words, and at least once; see `preprocessing_fn`."""
+    counts = tf.reduce_max(tf.stack([one.row_lengths() for one in texts.values()]), axis=0)
+    counts = tf.maximum(counts, 1)
+    mask = tf.sequence_mask(counts)
+    spread = {name: tf.repeat(column, counts) for name, column in columns.items() if name not in texts}
+    spread |= {
+        name: tf.boolean_mask(one.to_tensor("", shape=tf.shape(mask)), mask) for name, one in texts.items()
+    }
+    return tf.reduce_sum(tf.RaggedTensor.from_row_lengths(counts, length), axis=1), spread
+
+
+def _cut(column: tf.Tensor, length: tf.Tensor, max_length: int | None, truncate: str) -> tf.RaggedTensor:
+    steps = tf.RaggedTensor.from_row_lengths(column, length)
     if max_length is None:
         return steps
     return steps[:, -max_length:] if truncate == "last" else steps[:, :max_length]
 
 
-def _mean_and_deviation(steps: list[tf.RaggedTensor], rounding: list[float]) -> tuple[tf.Tensor, tf.Tensor]:
+def _ids(steps: tf.RaggedTensor, vocabulary: str, size: int) -> tf.RaggedTensor:
+    """The id of each token: from `FIRST_TOKEN` on by frequency; `UNKNOWN` for others and empty ones."""
+    texts = tokens.on_one_line(steps.values)
+    known = tft.vocabulary(texts, top_k=size, frequency_threshold=_SEEN_ONCE + 1, vocab_filename=vocabulary)
+    found = tft.apply_vocabulary(texts, known, default_value=tokens.UNKNOWN - tokens.FIRST_TOKEN)
+    return steps.with_values(found + tokens.FIRST_TOKEN)
+
+
+def _z_scores(steps: dict[str, tf.RaggedTensor], rounding: dict[str, float]) -> dict[str, tf.RaggedTensor]:
+    """(x - mean) / standard deviation; 0 where x is missing, or constant in the training split."""
+    if not steps:
+        return {}
+    table = tf.stack([one.values for one in steps.values()], axis=1)
+    table = tf.ensure_shape(table, [None, len(steps)])
+    mean, deviation = _mean_and_deviation(table, [rounding[name] for name in steps])
+    scaled = tf.math.divide_no_nan(table - mean, deviation)
+    scaled = tf.cast(tf.where(tf.math.is_finite(table), scaled, tf.zeros_like(table)), tf.float32)
+    return {name: one.with_values(scaled[:, at]) for at, (name, one) in enumerate(steps.items())}
+
+
+def _mean_and_deviation(table: tf.Tensor, rounding: list[float]) -> tuple[tf.Tensor, tf.Tensor]:
     """Mean and standard deviation of each feature over all steps of the training split, [features].
 
-    All features go through one analyzer, for each one more costs a second. NaN is left out of it,
-    which holds for missing values as for the padding. In float64, so that the rounding of a mean
-    over many steps is not taken for a deviation.
+    All features go through one analyzer, for each one more costs a second. What is not finite is
+    left out of it. In float64, so that the rounding of a mean over many steps is not taken for a
+    deviation.
     """
-    longest = tf.reduce_max([tf.reduce_max(tf.concat([one.row_lengths(), [0]], axis=0)) for one in steps])
-    shape = tf.stack([steps[0].nrows(), longest])
-    columns = []
-    for one in steps:
-        sparse = one.to_sparse()
-        sparse = tf.SparseTensor(sparse.indices, sparse.values, shape)
-        columns.append(tf.reshape(tf.sparse.to_dense(sparse, default_value=math.nan), [-1]))
-    table = tf.ensure_shape(tf.stack(columns, axis=1), [None, len(steps)])
     table = tf.where(tf.math.is_finite(table), table, tf.constant(math.nan, tf.float64))
     mean = tft.mean(table, reduce_instance_dims=False)
     deviation = tf.sqrt(tft.var(table, reduce_instance_dims=False))
@@ -137,21 +177,16 @@ def _mean_and_deviation(steps: list[tf.RaggedTensor], rounding: list[float]) -> 
     return mean, tf.where(constant, tf.zeros_like(deviation), deviation)
 
 
-def _z_score(values: tf.Tensor, mean: tf.Tensor, deviation: tf.Tensor) -> tf.Tensor:
-    """(x - mean) / standard deviation; 0 where x is missing, or constant in the training split."""
-    scaled = tf.math.divide_no_nan(values - mean, deviation)
-    return tf.cast(tf.where(tf.math.is_finite(values), scaled, tf.zeros_like(values)), tf.float32)
-
-
-def _one_value(label: tf.SparseTensor) -> tf.Tensor:
-    """A sparse [batch, 1] text feature as [batch]; an absent value becomes empty text."""
-    dense = tf.sparse.to_dense(tf.sparse.reset_shape(label, [label.dense_shape[0], 1]), default_value="")
+def _one_value(feature: tf.SparseTensor) -> tf.Tensor:
+    """A sparse [batch, 1] feature as [batch]; an absent value becomes empty text, or 0."""
+    missing = "" if feature.dtype == tf.string else 0
+    dense = tf.sparse.to_dense(tf.sparse.reset_shape(feature, [feature.dense_shape[0], 1]), missing)
     return tf.squeeze(dense, axis=1)
 
 
-def _length_bucket(length: tf.Tensor) -> tf.Tensor:
+def _bucket(length: tf.Tensor) -> tf.Tensor:
     """Names the quarter of the training split's lengths a sequence falls into, such as `12-17` or `18+`."""
-    edges = tf.reshape(tft.quantiles(length, LENGTH_BUCKETS, epsilon=0.001), [-1])
+    edges = tf.reshape(tft.quantiles(length, BUCKETS, epsilon=0.001), [-1])
     edges = tf.unique(tf.cast(edges, tf.int64)).y
     low = tf.concat([tf.constant([0], tf.int64), edges], axis=0)
     high = edges - 1

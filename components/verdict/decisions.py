@@ -67,8 +67,7 @@ def _decision(metric: str, side: str, bound: float, one: SliceMetrics, *, passed
     sequences = f"{one.examples} sequence{'' if one.examples == 1 else 's'}"
     wanted = f"{'at least' if side == 'min' else 'at most'} {bound:g}"
     if metric not in one.metrics:
-        classes = [name[len("recall[") : -1] for name in one.metrics if name.startswith("recall[")]
-        reason = f"{metric} does not exist; the classes are {', '.join(classes)}"
+        reason = f"{metric} does not exist; {_what_exists(metric, list(one.metrics))}"
     elif value is None:
         reason = f"{metric} is undefined {where} ({sequences}); the bound is {wanted}"
     elif passed:
@@ -90,16 +89,35 @@ def _decision(metric: str, side: str, bound: float, one: SliceMetrics, *, passed
         baseline=None,
         passed=passed,
         reason=reason,
-        next_action="" if passed else _next_action(one.slice, undefined=value is None),
+        next_action="" if passed else _next_action(metric, side, one, undefined=value is None),
     )
 
 
-def _next_action(where: Slice, *, undefined: bool) -> str:
-    if undefined:
+def _what_exists(metric: str, known: Sequence[str]) -> str:
+    """What there is instead of a metric that does not exist."""
+    classes = [name[len("recall[") : -1] for name in known if name.startswith("recall[")]
+    if "[" in metric and classes:
+        return f"the classes are {', '.join(classes)}"
+    if classes and metric.startswith("top_"):
+        return f"the model has no more than {metric.split('_')[1]} classes"
+    return f"measured are {', '.join(name for name in known if '[' not in name)}"
+
+
+def _next_action(metric: str, side: str, one: SliceMetrics, *, undefined: bool) -> str:
+    if undefined and metric not in one.metrics:
+        return "give the bound for a metric that there is"
+    if undefined and metric.startswith(("auc", "pr_auc")):
         return "check the evaluation split: it may lack this class, or hold nothing else"
-    if where:
-        return f"add training sequences like those with {slice_text(where)}, and look at the ones that fail"
-    return "see in evaluation.json which slices pull it down; train longer, or with more units or more data"
+    if undefined:
+        return (
+            "check the evaluation split: it may hold too little here to measure it; else look at the answers"
+        )
+    if one.slice:
+        return (
+            f"add training sequences like those with {slice_text(one.slice)}, and look at the ones that fail"
+        )
+    pull = "pull it down" if side == "min" else "drive it up"
+    return f"see in evaluation.json which slices {pull}; train longer, or with more units or more data"
 
 
 def _vanished(threshold: Threshold, side: str, bound: float) -> Decision:

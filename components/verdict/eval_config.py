@@ -1,43 +1,61 @@
 """The configuration's gate as an EvalConfig of TensorFlow Model Analysis."""
 
+import json
 from collections.abc import Iterator
 
+from tensorflow_model_analysis.metrics import metric_types
 from tensorflow_model_analysis.proto import config_pb2
 
-from components.trainer.metrics import ClassificationMetrics
+from components.trainer.metrics.classification import ClassificationMetrics
+from components.trainer.metrics.generation import GenerationMetrics
+from components.trainer.metrics.regression import RegressionMetrics
+from components.verdict.slices import sliced_by
 from pipeline.config import Config, Threshold
+
+_METRICS: dict[str, metric_types.Metric] = {
+    "binary": ClassificationMetrics(binary=True),
+    "multiclass": ClassificationMetrics(),
+    "regression": RegressionMetrics(),
+    "generation": GenerationMetrics(),
+}
 
 
 def eval_config(config: Config) -> config_pb2.EvalConfig:
     """Metrics, slices and thresholds for the Evaluator.
 
-    The model is judged through `serving_default`, the signature it will be asked through. Slices by
-    label and by sequence length take their names from the raw label and from the graph's
+    The model is judged through `serving_default`, the signature it will be asked through; one that
+    continues sequences through `evaluation`, which is told how they really went on, and has no label.
+    Slices by label and by sequence length take their names from the raw label and from the graph's
     `transform_features`, whose buckets come from the training split.
     """
     spec = config_pb2.MetricsSpec(
-        metrics=[
-            config_pb2.MetricConfig(class_name="ExampleCount"),
-            config_pb2.MetricConfig(
-                class_name=ClassificationMetrics.__name__, module=ClassificationMetrics.__module__
-            ),
-        ]
+        metrics=[config_pb2.MetricConfig(class_name="ExampleCount"), _metric(config.task)]
     )
     for threshold in config.gate.thresholds:
         # A threshold without a slicing spec would hold in every slice, so overall is named as well.
         where = [_slice(config, threshold.slice)]
         for bound in _bounds(threshold):
             spec.per_slice_thresholds[threshold.metric].thresholds.add(slicing_specs=where, threshold=bound)
+    generates = config.task == "generation"
     return config_pb2.EvalConfig(
         model_specs=[
             config_pb2.ModelSpec(
-                label_key=config.label,
-                signature_name="serving_default",
+                label_key="" if generates else config.label,
+                signature_name="evaluation" if generates else "serving_default",
                 preprocessing_function_names=["transform_features"],
             )
         ],
-        slicing_specs=[_slice(config, name) for name in (None, *config.gate.slices)],
+        slicing_specs=[_slice(config, name) for name in (None, *sliced_by(config))],
         metrics_specs=[spec],
+    )
+
+
+def _metric(task: str) -> config_pb2.MetricConfig:
+    metric = _METRICS[task]
+    return config_pb2.MetricConfig(
+        class_name=type(metric).__name__,
+        module=type(metric).__module__,
+        config=json.dumps(metric.get_config()),
     )
 
 

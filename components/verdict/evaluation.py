@@ -1,16 +1,32 @@
 """TFMA's evaluation as plain data."""
 
+import base64
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import tensorflow_model_analysis as tfma
 
+from components.trainer.metrics.classification import CONFUSION_MATRIX
 from components.verdict.slices import Slice
 
 _COUNT = "example_count"
 
 Missed = set[tuple[tuple[tuple[str, str], ...], str, str, float]]  # (slice, metric, min or max, bound)
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """How often each class was predicted for examples of each true one.
+
+    Attributes:
+      classes: K class names that the model predicts.
+      rows: true class, those of the model first, to how often each of `classes` was predicted for it, [K].
+    """
+
+    classes: list[str]
+    rows: Mapping[str, list[int]]
 
 
 @dataclass(frozen=True)
@@ -21,21 +37,24 @@ class SliceMetrics:
       slice: feature to value, empty for overall.
       examples: sequences in the slice.
       metrics: name to value; None where it is undefined in this slice.
+      confusion: of classifiers that do not have too many classes to show.
     """
 
     slice: Slice
     examples: int
     metrics: Mapping[str, float | None]
+    confusion: Confusion | None = None
 
     def as_json(self) -> dict[str, object]:
         """The slice as it stands in evaluation.json; without intervals, for they are not measured yet."""
-        return {
+        one: dict[str, object] = {
             "slice": dict(self.slice),
             "examples": self.examples,
             "metrics": {
                 name: {"value": value, "lower": None, "upper": None} for name, value in self.metrics.items()
             },
         }
+        return one if self.confusion is None else {**one, CONFUSION_MATRIX: asdict(self.confusion)}
 
 
 def read_evaluation(uri: str, label: str) -> list[SliceMetrics]:
@@ -73,12 +92,23 @@ def read_failures(uri: str, label: str) -> tuple[bool, Missed]:
 def _slice_metrics(
     key: tuple[tuple[str, object], ...], values: Mapping[str, object], label: str
 ) -> SliceMetrics:
-    metrics = {name: _number(value) for name, value in values.items()}
+    metrics = {name: _number(value) for name, value in values.items() if name != CONFUSION_MATRIX}
+    table = values.get(CONFUSION_MATRIX)
     return SliceMetrics(
         slice={_feature(column, label): _text(value) for column, value in key},
         examples=int(metrics.pop(_COUNT) or 0),
         metrics=dict(sorted(metrics.items())),
+        confusion=_confusion(table) if isinstance(table, dict) else None,
     )
+
+
+def _confusion(value: Mapping[str, Any]) -> Confusion:
+    """Reads what TFMA makes of an array of text: its shape, and base64 of each cell."""
+    array = value["arrayValue"]
+    cells = [base64.b64decode(cell).decode() for cell in array["bytesValues"]]
+    width = array["shape"][1]
+    (_, *classes), *rows = (cells[start : start + width] for start in range(0, len(cells), width))
+    return Confusion(classes, {row[0]: [int(cell) for cell in row[1:]] for row in rows})
 
 
 def _feature(column: str, label: str) -> str:

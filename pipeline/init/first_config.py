@@ -11,7 +11,6 @@ import numpy as np
 
 from components.ingest.layout import look
 from pipeline.config import Config, Data, expand
-from pipeline.config_checks import TRAINED_KINDS, TRAINED_TASKS
 from pipeline.errors import ConfigError, DataRefused
 from pipeline.init.commented_yaml import flow, render
 from pipeline.init.file_format import Guess, Value, guess_format
@@ -79,14 +78,7 @@ def write(data: str, output: Path, *, force: bool = False) -> list[str]:
     except OSError as error:
         raise ConfigError(f"{output}: cannot be written ({error.strerror})") from error
     wrote = f"wrote {output}{f' and {schema}' if text else ''}"
-    return [*_summary(first, data), wrote, *without_schema, *_not_trained_yet(first)]
-
-
-def _not_trained_yet(first: FirstConfig) -> Iterator[str]:
-    task, kinds = first.value("task"), (first.value("data.features") or {}).values()
-    if task not in TRAINED_TASKS or set(kinds) - set(TRAINED_KINDS):
-        what = f"a {task} model" if task not in TRAINED_TASKS else "a model of text"
-        yield f"run cannot train {what} yet; check works"
+    return [*_summary(first, data), wrote, *without_schema]
 
 
 def guess_config(data: str) -> FirstConfig:

@@ -50,6 +50,37 @@ def test_a_class_that_does_not_exist_is_told_from_those_that_do():
     assert decision.reason == "recall[stpo] does not exist; the classes are stop, go"
 
 
+def failed(metric: str, found: dict, **bound: float):
+    ((side, value),) = bound.items()
+    missed = {((), metric, side, value)}
+    return decide([Threshold(metric=metric, **bound)], [SliceMetrics({}, 9, found)], missed)[0]
+
+
+def test_a_top_error_of_too_few_classes_says_so():
+    found = {f"recall[{c}]": 0.5 for c in "abc"} | {"accuracy": 0.5}
+    assert failed("top_3_error", found, max=0.1).reason == (
+        "top_3_error does not exist; the model has no more than 3 classes"
+    )
+
+
+def test_a_metric_of_another_kind_of_sequence_is_told_from_those_measured():
+    decision = failed("perplexity", {"mse": 1.0, "rmse": 1.0, "mae": 1.0}, max=9)
+    assert decision.reason == "perplexity does not exist; measured are mse, rmse, mae"
+    assert decision.next_action == "give the bound for a metric that there is"
+
+
+def test_an_error_that_is_too_high_is_driven_up_not_pulled_down():
+    decision = failed("mse", {"mse": 6.5}, max=4)
+    assert decision.reason == "mse is 6.5000 overall (9 sequences), 2.5000 above the bound 4"
+    assert "which slices drive it up" in decision.next_action
+
+
+def test_what_is_undefined_without_classes_does_not_speak_of_a_class():
+    decision = failed("r2", {"r2": None}, min=0.5)
+    assert decision.reason == "r2 is undefined overall (9 sequences); the bound is at least 0.5"
+    assert "class" not in decision.next_action
+
+
 def test_a_slice_that_does_not_occur_fails_with_its_own_reason():
     (decision,) = decide([Threshold(metric="accuracy", min=0.5, slice="sequence_length")], EVALUATION, set())
     assert not decision.passed

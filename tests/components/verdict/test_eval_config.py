@@ -1,10 +1,11 @@
-"""The EvalConfig, judged by TFMA itself: a bound holds where it is meant to, and nowhere else."""
+"""The EvalConfig, judged by TFMA itself: every metric arrives, and a bound holds where it is meant to."""
 
 import json
 
 import apache_beam as beam
 import numpy as np
 import pytest
+import sacrebleu
 import tensorflow_model_analysis as tfma
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from sklearn import metrics as sk
@@ -12,38 +13,45 @@ from tensorflow_model_analysis.proto import config_pb2
 
 from components.verdict.decisions import decide
 from components.verdict.eval_config import eval_config
-from components.verdict.evaluation import read_evaluation, read_failures
+from components.verdict.evaluation import SliceMetrics, read_evaluation, read_failures
 from pipeline.config import Config, Threshold
 
 CLASSES = ["a", "b", "c"]
 
 
-def configured(*thresholds: Threshold) -> Config:
-    gate = {"thresholds": [threshold.model_dump() for threshold in thresholds], "slices": ["label"]}
-    raw = {
-        "name": "n",
-        "task": "multiclass",
-        "data": {"source": "x.csv", "sequence_id": "i", "label": "kind"},
-        "gate": gate,
-    }
+def configured(*thresholds: Threshold, task: str = "multiclass", slices: list[str] | None = None) -> Config:
+    gate = {"thresholds": [threshold.model_dump() for threshold in thresholds]}
+    gate |= {} if slices is None else {"slices": slices}
+    raw = {"name": "n", "task": task, "data": {"source": "x.csv", "sequence_id": "i"}, "gate": gate}
+    if task != "generation":
+        raw["data"]["label"] = "kind"
     return Config.model_validate_json(json.dumps(raw))
 
 
-def evaluated(folder: str, config: Config, truth: np.ndarray, probabilities: np.ndarray):
+def extracted(answers: list[dict], labels: list | None = None, **features: list) -> list[dict]:
+    """What the extractors before would have found out of each example."""
+    rows = []
+    for place, answer in enumerate(answers):
+        label = None if labels is None else np.array([labels[place]])
+        own = {name: np.array([values[place]]) for name, values in features.items()}
+        own |= {} if label is None else {"kind": label}
+        rows.append(
+            {"labels": label, "predictions": answer, "features": own, "example_weights": np.array([1.0])}
+        )
+    return rows
+
+
+def classified(truth: np.ndarray, probabilities: np.ndarray, classes: list[str]) -> list[dict]:
+    names = np.array([name.encode() for name in classes])
+    answers = [{"probabilities": row, "classes": names} for row in probabilities]
+    return extracted(answers, [label.encode() for label in truth])
+
+
+def evaluated(folder: str, config: Config, extracts: list[dict]):
     """Runs TFMA over predictions instead of a model; everything else is as in the Evaluator."""
     settings = config_pb2.EvalConfig()
     settings.CopyFrom(eval_config(config))
-    del settings.model_specs[:]
-    settings.model_specs.add(label_key="kind")
-    extracts = [
-        {
-            "labels": np.array([label.encode()]),
-            "predictions": {"probabilities": row, "classes": np.array([c.encode() for c in CLASSES])},
-            "features": {"kind": np.array([label.encode()])},
-            "example_weights": np.array([1.0]),
-        }
-        for label, row in zip(truth, probabilities, strict=True)
-    ]
+    del settings.model_specs[0].preprocessing_function_names[:]
     extractors = [tfma.extractors.SliceKeyExtractor(eval_config=settings)]
     evaluators = [tfma.evaluators.MetricsPlotsAndValidationsEvaluator(settings)]
     writers = tfma.default_writers(folder, eval_config=settings)
@@ -54,7 +62,11 @@ def evaluated(folder: str, config: Config, truth: np.ndarray, probabilities: np.
             | tfma.ExtractAndEvaluate(extractors=extractors, evaluators=evaluators)
             | tfma.WriteResults(writers=writers)
         )
-    return read_evaluation(folder, "kind"), *read_failures(folder, "kind")
+    return read_evaluation(folder, config.label), *read_failures(folder, config.label)
+
+
+def shape(slices: list[SliceMetrics]) -> list[tuple[dict[str, str], int]]:
+    return [(dict(one.slice), one.examples) for one in slices]
 
 
 @pytest.fixture(scope="module")
@@ -78,11 +90,9 @@ def test_tfma_and_scikit_learn_agree_on_every_slice_and_bound(scored, tmp_path):
         Threshold(metric="accuracy", max=1.0),
     ]
     config = configured(*thresholds)
-    slices, blessed, missed = evaluated(str(tmp_path / "out"), config, truth, probabilities)
-    assert [(dict(one.slice), one.examples) for one in slices] == [
-        ({}, 150),
-        *(({"label": c}, int((truth == c).sum())) for c in CLASSES),
-    ]
+    extracts = classified(truth, probabilities, CLASSES)
+    slices, blessed, missed = evaluated(str(tmp_path / "out"), config, extracts)
+    assert shape(slices) == [({}, 150), *(({"label": c}, int((truth == c).sum())) for c in CLASSES)]
     assert slices[0].metrics["accuracy"] == pytest.approx(sk.accuracy_score(truth, predicted), abs=1e-6)
     assert slices[0].metrics["auc_macro"] == pytest.approx(
         sk.roc_auc_score(truth, probabilities, multi_class="ovr"), abs=1e-3
@@ -90,6 +100,12 @@ def test_tfma_and_scikit_learn_agree_on_every_slice_and_bound(scored, tmp_path):
     for one in slices[1:]:
         assert one.metrics["recall_macro"] == pytest.approx(recall[one.slice["label"]], abs=1e-6)
         assert one.metrics["auc_macro"] is None
+    matrix = sk.confusion_matrix(truth, predicted, labels=CLASSES).tolist()
+    assert slices[0].as_json()["confusion_matrix"] == {
+        "classes": CLASSES,
+        "rows": dict(zip(CLASSES, matrix, strict=True)),
+    }
+    assert "confusion_matrix" not in slices[0].metrics
     worst = min(recall, key=recall.get)
     assert not blessed
     assert missed == {
@@ -102,5 +118,121 @@ def test_tfma_and_scikit_learn_agree_on_every_slice_and_bound(scored, tmp_path):
 
 def test_met_bounds_bless(scored, tmp_path):
     config = configured(Threshold(metric="accuracy", min=0.1), Threshold(metric="log_loss", max=5))
-    _, blessed, missed = evaluated(str(tmp_path / "out"), config, *scored)
+    extracts = classified(*scored, CLASSES)
+    _, blessed, missed = evaluated(str(tmp_path / "out"), config, extracts)
     assert (blessed, missed) == (True, set())
+
+
+def test_of_a_binary_task_the_last_class_is_the_positive_one(tmp_path):
+    # 50 true positives, 5 false positives, 10 false negatives, 35 true negatives
+    truth = np.repeat(["yes", "no", "yes", "no"], [50, 5, 10, 35])
+    positive = np.repeat([0.9, 0.5, 0.1, 0.1], [50, 5, 10, 35]).astype(np.float32)
+    probabilities = np.stack([1 - positive, positive], axis=1)
+    config = configured(Threshold(metric="recall", min=0.84), task="binary", slices=["label"])
+    extracts = classified(truth, probabilities, ["no", "yes"])
+    slices, blessed, _ = evaluated(str(tmp_path / "out"), config, extracts)
+    found = slices[0].metrics
+    expected = {"precision": 50 / 55, "recall": 50 / 60, "f1": 100 / 115, "accuracy": 0.85}
+    assert {name: found[name] for name in expected} == pytest.approx(expected)
+    assert found["pr_auc"] == pytest.approx(sk.average_precision_score(truth == "yes", positive))
+    assert slices[0].as_json()["confusion_matrix"] == {
+        "classes": ["no", "yes"],
+        "rows": {"no": [35, 5], "yes": [10, 50]},
+    }
+    assert not blessed
+
+
+def test_regression_arrives_by_slice_and_has_none_by_label(tmp_path):
+    random = np.random.default_rng(4)
+    labels = random.normal(50, 20, 60).astype(np.float32)
+    predictions = (labels + random.normal(1, 5, 60)).astype(np.float32)
+    buckets = np.array(["1-9", "10-19", "20+"])[np.repeat([0, 1, 2], [30, 29, 1])]
+    lengths = [bucket.encode() for bucket in buckets]
+    answers = [{"prediction": np.array([number])} for number in predictions]
+    thresholds = [Threshold(metric="mse", max=1.0), Threshold(metric="r2", min=0.5)]
+    config = configured(*thresholds, task="regression")
+    extracts = extracted(answers, list(labels), sequence_length=lengths)
+    slices, blessed, missed = evaluated(str(tmp_path / "out"), config, extracts)
+    assert shape(slices) == [
+        ({}, 60),
+        ({"sequence_length": "1-9"}, 30),
+        ({"sequence_length": "10-19"}, 29),
+        ({"sequence_length": "20+"}, 1),
+    ]
+    for one, inside in zip(slices, [buckets != "", *(buckets == b for b in np.unique(buckets))], strict=True):
+        assert one.metrics["mae"] == pytest.approx(
+            sk.mean_absolute_error(labels[inside], predictions[inside]), abs=1e-6
+        )
+    assert slices[0].metrics["r2"] == pytest.approx(sk.r2_score(labels, predictions), abs=1e-6)
+    assert slices[-1].metrics["r2"] is None
+    assert not blessed
+    assert missed == {((), "mse", "max", 1.0)}
+
+
+def test_generation_arrives_without_a_label(tmp_path):
+    texts = [([1, 2, 3, 4, 5, 6], [1, 2, 3, 4, 7, 6]), ([1, 1, 3], [1, 2, 3, 4])]
+    answers = [
+        {
+            "log_likelihood": np.array([-tokens * np.log(4)]),
+            "tokens": np.array([tokens]),
+            "correct": np.array([tokens // 2]),
+            "continuation": np.array([*continuation, *[0] * padding]),
+            "reference": np.array([*reference, *[0] * padding]),
+        }
+        for (continuation, reference), tokens, padding in zip(texts, [10, 30], [3, 1], strict=True)
+    ]
+    config = configured(Threshold(metric="perplexity", max=3), task="generation")
+    extracts = extracted(answers, sequence_length=[b"1-9", b"10+"])
+    slices, blessed, _ = evaluated(str(tmp_path / "out"), config, extracts)
+    assert shape(slices) == [({}, 2), ({"sequence_length": "1-9"}, 1), ({"sequence_length": "10+"}, 1)]
+    said, true = ([" ".join(map(str, text[side])) for text in texts] for side in (0, 1))
+    assert slices[0].metrics == pytest.approx(
+        {
+            "log_loss": np.log(4),
+            "perplexity": 4,
+            "bits_per_token": 2,
+            "accuracy": 0.5,
+            "bleu": sacrebleu.corpus_bleu(said, [true], tokenize="none").score,
+        },
+        abs=1e-6,
+    )
+    assert not blessed
+
+
+def test_generation_of_numbers_arrives(tmp_path):
+    answers = [
+        {"squared_error": np.array([4.0]), "absolute_error": np.array([2.0]), "values": np.array([1])},
+        {"squared_error": np.array([8.0]), "absolute_error": np.array([4.0]), "values": np.array([2])},
+    ]
+    config = configured(Threshold(metric="rmse", max=2.1), task="generation", slices=[])
+    slices, blessed, _ = evaluated(str(tmp_path / "out"), config, extracted(answers))
+    assert slices[0].metrics == pytest.approx({"mse": 4, "rmse": 2, "mae": 2})
+    assert blessed
+
+
+@pytest.mark.parametrize(
+    ("task", "signature", "label"),
+    [
+        ("binary", "serving_default", "kind"),
+        ("regression", "serving_default", "kind"),
+        ("generation", "evaluation", ""),
+    ],
+)
+def test_the_model_is_asked_through_the_signature_of_its_task(task, signature, label):
+    (spec,) = eval_config(configured(task=task)).model_specs
+    assert (spec.signature_name, spec.label_key) == (signature, label)
+    assert list(spec.preprocessing_function_names) == ["transform_features"]
+
+
+@pytest.mark.parametrize(
+    ("task", "slices", "keys"),
+    [
+        ("binary", None, [[], ["sequence_length"], ["kind"]]),
+        ("regression", None, [[], ["sequence_length"]]),
+        ("generation", None, [[], ["sequence_length"]]),
+        ("regression", [], [[]]),
+    ],
+)
+def test_only_classes_are_sliced_by(task, slices, keys):
+    found = eval_config(configured(task=task, slices=slices)).slicing_specs
+    assert [list(spec.feature_keys) for spec in found] == keys

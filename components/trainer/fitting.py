@@ -1,0 +1,194 @@
+"""Epoch after epoch: early stopping, learning rate, and what is told of it."""
+
+import logging
+import math
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from components.trainer.checkpoint import Checkpoint, State, variables
+from components.trainer.model import Head
+from pipeline.config import Training
+from pipeline.errors import SluiceError
+
+log = logging.getLogger("sluice.training")
+
+
+def compile_model(model: keras.Model, head: Head, training: Training, *, jit: bool) -> None:
+    """Loss, metrics and optimizer of a task; the loss is the mean over what has weight."""
+    keras_losses, keras_metrics = keras.losses, keras.metrics
+    mean = "mean_with_sample_weight"
+    if head.task == "binary":
+        loss = keras_losses.BinaryCrossentropy(from_logits=True, reduction=mean)
+        metrics = [
+            keras_metrics.BinaryCrossentropy(name="mean_loss", from_logits=True),
+            keras_metrics.MeanMetricWrapper(_sides_agree, name="accuracy"),
+        ]
+    elif head.task == "multiclass" or (head.task == "generation" and head.size > 1):
+        loss = keras_losses.SparseCategoricalCrossentropy(from_logits=True, reduction=mean)
+        metrics = [
+            keras_metrics.SparseCategoricalCrossentropy(name="mean_loss", from_logits=True),
+            keras_metrics.SparseCategoricalAccuracy(name="accuracy"),
+        ]
+    else:
+        loss = keras_losses.MeanSquaredError(reduction=mean)
+        metrics = [keras_metrics.MeanSquaredError(name="mean_loss")]
+    model.compile(
+        optimizer=keras.optimizers.Adam(training.learning_rate, global_clipnorm=training.clip_norm),
+        loss=loss,
+        weighted_metrics=metrics,
+        jit_compile=jit,
+    )
+
+
+def _sides_agree(truth: Any, logits: Any) -> Any:
+    return keras.ops.cast(keras.ops.equal(truth > 0.5, logits >= 0), "float32")
+
+
+def fit(
+    model: keras.Model,
+    batches: Callable[[int], tf.data.Dataset],
+    validation: tf.data.Dataset,
+    training: Training,
+    checkpoint: Checkpoint,
+    report: "Report",
+) -> State:
+    """Fits a compiled model until the validation loss has not fallen for `patience` epochs.
+
+    Each epoch's batches depend on its number alone, and all that a step depends on is in the
+    checkpoint: a training that goes on after a kill gives the result of one that was never killed.
+
+    Args:
+      model: compiled; has the weights of the best epoch afterwards.
+      batches: of an epoch, by its number from 0.
+      validation: batches that decide when to stop.
+      training: epochs, patience, learning rate and its schedule.
+      checkpoint: where the state of each epoch is kept.
+      report: told of each epoch.
+
+    Raises:
+      SluiceError: the loss is no number any more.
+    """
+    state = checkpoint.read()
+    if state is None:
+        state = State(training.learning_rate)
+    else:
+        model.optimizer.build(model.trainable_variables)
+        _assign(variables(model), state.variables)
+        log.info("going on after epoch %d, which an earlier run had finished", len(state.epochs))
+        report.repeat(state.epochs)
+    while len(state.epochs) < training.epochs and not _patience_is_over(state, training):
+        _one_epoch(model, batches(len(state.epochs)), validation, training, state)
+        report.epoch(state.epochs)
+        state.variables = [one.numpy() for one in variables(model)]
+        checkpoint.write(state)
+    model.set_weights(state.best)
+    return state
+
+
+def _one_epoch(
+    model: keras.Model,
+    batches: tf.data.Dataset,
+    validation: tf.data.Dataset,
+    training: Training,
+    state: State,
+) -> None:
+    model.optimizer.learning_rate = state.learning_rate
+    epoch = len(state.epochs)
+    fitted = {name: values[0] for name, values in model.fit(batches, verbose=0).history.items()}
+    judged = model.evaluate(validation, verbose=0, return_dict=True)
+    metrics = {"loss": fitted.pop("mean_loss"), "val_loss": judged.pop("mean_loss")}
+    objective = fitted.pop("loss")
+    judged.pop("loss")
+    metrics |= {name: float(value) for name, value in fitted.items()}
+    metrics |= {f"val_{name}": float(value) for name, value in judged.items()}
+    if not all(math.isfinite(value) for value in (objective, metrics["loss"], metrics["val_loss"])):
+        raise SluiceError(
+            "training diverged",
+            [
+                f"the loss of epoch {epoch + 1} is {objective}, on the validation sequences "
+                f"{metrics['val_loss']}; lower training.learning_rate ({state.learning_rate:g}) or "
+                f"training.clip_norm ({training.clip_norm:g}), and look for features with huge values"
+            ],
+        )
+    state.epochs.append({**metrics, "learning_rate": state.learning_rate})
+    if state.best_epoch < 0 or metrics["val_loss"] < state.epochs[state.best_epoch]["val_loss"]:
+        state.best_epoch, state.best = epoch, model.get_weights()
+    state.learning_rate = _next_rate(state, training)
+
+
+def _patience_is_over(state: State, training: Training) -> bool:
+    return len(state.epochs) - 1 - state.best_epoch >= training.patience
+
+
+def _next_rate(state: State, training: Training) -> float:
+    """The learning rate of the next epoch.
+
+    `cosine` falls to zero with the planned epochs along half a cosine (Loshchilov & Hutter, 2017,
+    https://arxiv.org/abs/1608.03983, without restarts); `plateau` halves after every second epoch
+    in a row without a better validation loss.
+    """
+    epoch = len(state.epochs)
+    if training.schedule == "cosine":
+        return training.learning_rate * (1 + math.cos(math.pi * epoch / training.epochs)) / 2
+    waited = epoch - 1 - state.best_epoch
+    if training.schedule == "plateau" and waited and waited % 2 == 0:
+        return state.learning_rate / 2
+    return state.learning_rate
+
+
+def _assign(targets: Iterable[Any], values: Iterable[Any]) -> None:
+    for target, value in zip(targets, values, strict=True):
+        target.assign(value)
+
+
+class Report:
+    """Tells of each epoch: a line to the log, and scalars to TensorBoard.
+
+    Args:
+      head: of the model; a regression's errors are told in the label's unit.
+      epochs: that are planned.
+      folder: of TensorBoard's logs.
+    """
+
+    def __init__(self, head: Head, epochs: int, folder: str) -> None:
+        self._head, self._planned = head, epochs
+        self._writers = {
+            part: tf.summary.create_file_writer(f"{folder}/{part}") for part in ("train", "validation")
+        }
+
+    def repeat(self, epochs: list[dict[str, float]]) -> None:
+        """Writes the epochs of an earlier run to TensorBoard."""
+        for count in range(1, len(epochs) + 1):
+            self._summarise(epochs[:count])
+
+    def epoch(self, epochs: list[dict[str, float]]) -> None:
+        """Tells of the last of these epochs."""
+        self._summarise(epochs)
+        shown = self.shown(epochs[-1])
+        train = "  ".join(f"{name} {value:.4f}" for name, value in shown["train"].items())
+        held = "  ".join(f"{name} {value:.4f}" for name, value in shown["validation"].items())
+        log.info("epoch %d/%d  %s  validation %s", len(epochs), self._planned, train, held)
+
+    def shown(self, metrics: dict[str, float]) -> dict[str, dict[str, float]]:
+        """The metrics of one epoch by part, in the words and units people know."""
+        found = {}
+        for part, prefix in (("train", ""), ("validation", "val_")):
+            loss = metrics[f"{prefix}loss"]
+            found[part] = {"loss": loss}
+            if self._head.task == "regression":
+                found[part]["rmse"] = math.sqrt(loss) * self._head.scale
+            if f"{prefix}accuracy" in metrics:
+                found[part]["accuracy"] = metrics[f"{prefix}accuracy"]
+            if self._head.task == "generation" and self._head.size > 1:
+                found[part]["perplexity"] = math.exp(min(loss, 700.0))
+        return found
+
+    def _summarise(self, epochs: list[dict[str, float]]) -> None:
+        for part, values in self.shown(epochs[-1]).items():
+            with self._writers[part].as_default(step=len(epochs)):
+                for name, value in values.items():
+                    tf.summary.scalar(f"epoch_{name}", value)
+            self._writers[part].flush()

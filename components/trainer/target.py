@@ -1,0 +1,118 @@
+"""What a model learns to answer, and the weight of each sequence; wrong labels end here."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from components.trainer.model import Head
+from pipeline.config import Training
+from pipeline.errors import ConfigError, DataRefused
+
+
+@dataclass(frozen=True)
+class Target:
+    """The label as a model learns it.
+
+    Attributes:
+      head: what the model answers.
+      classes: text of each class, in the order of the ids; of two the last is the positive one.
+      weights: [classes] weight of a sequence by its class; empty where all weigh the same.
+    """
+
+    head: Head
+    classes: tuple[str, ...] = ()
+    weights: tuple[float, ...] = ()
+
+
+def in_order(classes: Sequence[str], positive: str | None) -> tuple[str, ...]:
+    """The classes in the order of their ids: numbers by value, then text; `positive` last.
+
+    Sorted, not by frequency, so that a class keeps its place when more data comes.
+    """
+    if positive is not None and positive not in classes:
+        raise ConfigError(
+            "data.positive is none of the classes",
+            [f"expected one of {', '.join(sorted(classes, key=_place))}, got {positive}"],
+        )
+    return tuple(sorted(classes, key=lambda text: (text == positive, *_place(text))))
+
+
+def _place(text: str) -> tuple[float, str]:
+    try:
+        number = float(text)
+    except ValueError:
+        return math.inf, text
+    return (number, text) if math.isfinite(number) else (math.inf, text)
+
+
+def class_target(
+    task: str, classes: Sequence[str], positive: str | None, labels: npt.NDArray[Any], training: Training
+) -> Target:
+    """The target of `binary` and `multiclass`.
+
+    Args:
+      task: which of the two.
+      classes: of the training split.
+      positive: the class that `binary` is about; None is the last in order.
+      labels: [N] class of each sequence the model is fitted to, as bytes.
+      training: `class_weight`: `balanced` gives each class the same weight in total, N / (classes *
+        its sequences), as in King & Zeng, 2001 (https://doi.org/10.1093/oxfordjournals.pan.a004868).
+
+    Raises:
+      DataRefused: one class only, or not two for `binary`.
+      ConfigError: `data.positive` or `training.class_weight` names no class.
+    """
+    ordered = in_order(classes, positive)
+    if len(ordered) < 2:
+        raise DataRefused(
+            "the training split has one class only",
+            [f"every sequence is {ordered[0]!r}; a model needs at least two classes to tell apart"],
+        )
+    if task == "binary" and len(ordered) != 2:
+        raise DataRefused(
+            "task binary needs two classes",
+            [f"the training split has {len(ordered)}: {', '.join(ordered)}; use task: multiclass"],
+        )
+    head = Head(task, 1 if task == "binary" else len(ordered))
+    return Target(head, ordered, _class_weights(ordered, labels, training))
+
+
+def _class_weights(
+    classes: tuple[str, ...], labels: npt.NDArray[Any], training: Training
+) -> tuple[float, ...]:
+    wanted = training.class_weight
+    if wanted == "none":
+        return ()
+    if isinstance(wanted, dict):
+        if unknown := sorted(set(wanted) - set(classes)):
+            raise ConfigError(
+                "training.class_weight names classes that do not occur",
+                [f"expected {', '.join(classes)}, got {', '.join(unknown)}"],
+            )
+        return tuple(wanted.get(text, 1.0) for text in classes)
+    counts = [int((labels == text.encode()).sum()) for text in classes]
+    return tuple(len(labels) / (len(classes) * max(1, count)) for count in counts)
+
+
+def number_target(labels: npt.NDArray[np.float32]) -> Target:
+    """The target of `regression`: (label - mean) / standard deviation of [N] labels.
+
+    Raises:
+      DataRefused: a label is no number, or all are the same.
+    """
+    if not np.isfinite(labels).all():
+        bad = int((~np.isfinite(labels)).sum())
+        raise DataRefused(
+            "labels that are no finite number", [f"{bad:,} of {len(labels):,}; leave these sequences out"]
+        )
+    exact = labels.astype(np.float64)
+    deviation = float(exact.std())
+    if deviation <= 1e-6 * abs(float(exact.mean())):
+        raise DataRefused(
+            "all labels are the same", [f"every label is {exact[0]:g}; there is nothing to learn"]
+        )
+    return Target(Head("regression", 1, deviation, float(exact.mean())))

@@ -1,0 +1,68 @@
+"""What a run's files are said to mean, for each task."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from pipeline.summary import metrics_table, training_line
+
+
+def printed(*slices: tuple[dict, dict]) -> list[list[str]]:
+    evaluation = {
+        "slices": [
+            {
+                "slice": where,
+                "examples": 7,
+                "metrics": {name: {"value": value} for name, value in metrics.items()},
+            }
+            for where, metrics in slices
+        ]
+    }
+    console = Console(file=io.StringIO(), width=200)
+    console.print(metrics_table(evaluation))
+    return [line.split() for line in console.file.getvalue().splitlines()]
+
+
+OF_CLASSES = ("precision", "recall", "f1", "auc", "pr_auc")
+MACRO = {"accuracy": 0.9, **{f"{name}_macro": 0.8 for name in OF_CLASSES}}
+OF_B = {f"{name}[b]": 0.6 for name in OF_CLASSES}
+
+
+@pytest.mark.parametrize(
+    ("metrics", "columns"),
+    [
+        (MACRO | dict.fromkeys(OF_CLASSES, 0.7), ["accuracy", *OF_CLASSES]),
+        (MACRO, ["accuracy", "precision", "recall", "f1", "auc"]),
+        ({"mse": 4.0, "rmse": 2.0, "mae": 1.0, "r2": 0.5, "bias": 0.0}, ["rmse", "mae", "r2"]),
+        ({"log_loss": 1.0, "perplexity": 2.7, "bits_per_token": 1.4, "accuracy": 0.5, "bleu": 9.0},
+         ["log_loss", "perplexity", "accuracy", "bleu"]),
+        ({"mse": 4.0, "rmse": 2.0, "mae": 1.0}, ["rmse", "mae"]),
+    ],
+)  # fmt: skip
+def test_each_task_has_its_columns(metrics, columns):
+    header, overall = printed(({}, metrics))
+    assert header == ["slice", "sequences", *columns]
+    names = [name if name in metrics else f"{name}_macro" for name in columns]
+    assert overall == ["overall", "7", *(f"{metrics[name]:.4f}" for name in names)]
+
+
+@pytest.mark.parametrize("positive", [{}, dict.fromkeys(OF_CLASSES, 0.7)])
+def test_the_row_of_a_class_is_that_class_against_all_others(positive):
+    _, _, row = printed(({}, MACRO | OF_B | positive), ({"label": "b"}, MACRO | OF_B | {"accuracy": 0.1}))
+    assert row[:4] == ["label=b", "7", "0.1000", "0.6000"]
+    assert set(row[4:]) == {"0.6000"}
+
+
+def test_an_undefined_metric_is_a_dash():
+    _, row = printed(({}, {"rmse": 0.0, "mae": 0.0, "r2": None}))
+    assert row == ["overall", "7", "0.0000", "0.0000", "–"]
+
+
+def test_training_is_told_by_its_loss_whatever_else_was_measured():
+    epochs = [{"loss": 2.0, "val_loss": 1.5, "mae": 1.0}, {"loss": 1.0, "val_loss": 1.75, "mae": 0.5}]
+    run = {
+        "training": {"parameters": 1234, "epochs": epochs},
+        "config": {"model": {"bidirectional": False, "units": [8]}},
+    }
+    assert training_line(run) == "GRU(8), 1,234 parameters, 2 epochs; kept epoch 1 (validation loss 1.5000)"
