@@ -175,7 +175,7 @@ def _transform_settings(config: Config, kinds: Mapping[str, FeatureKind]) -> pre
     return {
         "task": config.task,
         "label": config.label,
-        "texts": sorted(name for name, kind in kinds.items() if kind == "text"),
+        "texts": _texts(kinds),
         "slices": list(config.data.slices),
         "max_length": config.data.max_length,
         "truncate": config.data.truncate,
@@ -185,14 +185,19 @@ def _transform_settings(config: Config, kinds: Mapping[str, FeatureKind]) -> pre
 
 
 def _training_settings(config: Config, kinds: Mapping[str, FeatureKind]) -> training.Settings:
-    window, texts = config.data.window, "text" in kinds.values()
+    window, texts = config.data.window, _texts(kinds)
     return {
         "task": config.task,
         "label": config.label,
         "positive": config.data.positive,
         "window_span": window.length + window.horizon if window else 0,
+        "texts": texts,
         "prompt": config.data.tokens if config.format == "text" else "text" if texts else "separated",
         "model": config.model.model_dump(mode="json"),
         "training": config.training.model_dump(mode="json"),
         "code": fingerprint.of_code(["components/transform", "components/trainer"]),
     }
+
+
+def _texts(kinds: Mapping[str, FeatureKind]) -> list[str]:
+    return sorted(name for name, kind in kinds.items() if kind == "text")

@@ -1,61 +1,27 @@
 """deepchecks in an environment of its own, for it needs older libraries than TFX has."""
 
-import hashlib
 import json
 import os
-import shutil
 import subprocess
-import sys
 import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from benchmarks.environments import CannotBeMade, python_with
+
 _REQUIREMENTS = Path(__file__).with_name("deepchecks.txt")
 _SCRIPT = Path(__file__).with_name("deepchecks_run.py")
-_CHECKOUT = Path(__file__).parents[2]
 
 
 def python_of_deepchecks() -> Path:
     """Makes the environment where it is missing, in the user's cache, and gives its Python."""
-    digest = hashlib.sha256(_REQUIREMENTS.read_bytes()).hexdigest()[:12]
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    home = cache / "sluice-benchmarks" / f"deepchecks-{digest}"
-    python = home / "bin" / "python"
-    if (home / "complete").exists():
-        return python
-    print("making an environment for deepchecks", flush=True)
-    shutil.rmtree(home, ignore_errors=True)
-    uv, environment = _uv()
-    _call([uv, "venv", "--quiet", "--python", sys.executable, str(home)], environment)
-    install = [uv, "pip", "install", "--quiet", "--python", str(python), "-r", str(_REQUIREMENTS)]
-    _call(install, environment)
-    (home / "complete").touch()
-    return python
-
-
-def _uv() -> tuple[str, dict[str, str]]:
-    """The uv that made the project's environment, and an environment that names the package index."""
-    own = _CHECKOUT / ".uv" / "bin"
-    uv = shutil.which("uv") or str(own / "uv")
-    environment = dict(os.environ)
-    if (own / "python").exists():  # uv does not read pip's configuration, see requirements/install.sh
-        asked = [str(own / "python"), "-m", "pip", "config", "get", "global.index-url"]
-        index = (
-            os.environ.get("PIP_INDEX_URL")
-            or subprocess.run(asked, check=False, capture_output=True, text=True).stdout.strip()
-        )
-        if index:
-            environment.setdefault("UV_DEFAULT_INDEX", index)
-    return uv, environment
-
-
-def _call(command: list[str], environment: dict[str, str]) -> None:
-    done = subprocess.run(command, check=False, capture_output=True, text=True, env=environment)
-    if done.returncode:
+    try:
+        return python_with(_REQUIREMENTS)
+    except CannotBeMade as error:
         raise SystemExit(
-            f"deepchecks could not be installed; leave it out with --no-deepchecks\n{done.stderr}"
-        )
+            f"deepchecks could not be installed; leave it out with --no-deepchecks\n{error}"
+        ) from error
 
 
 def failed_conditions(folder: Path, names: Sequence[str], jobs: int) -> dict[str, list[str]]:

@@ -13,6 +13,8 @@ import tensorflow as tf
 
 Weights = list[npt.NDArray[Any]]
 
+_DIGEST_BYTES = 32  # SHA-256 of what follows, at the beginning of the file
+
 
 @dataclass
 class State:
@@ -49,20 +51,21 @@ class Checkpoint:
     def __init__(self, folder: str, *depends_on: Any) -> None:
         self._folder = folder
         digest = hashlib.sha256(json.dumps(depends_on, sort_keys=True, default=str).encode())
-        self._path = f"{folder}/{digest.hexdigest()[:24]}.npz"
+        self._path = f"{folder}/{digest.hexdigest()[:24]}.state"
+        self._unfinished = f"{self._path}.unfinished"
 
     def read(self) -> State | None:
-        """The state that was left; None where there is none, or none that can be read."""
+        """The state that was left; None where there is none, or what is there is damaged."""
         if not tf.io.gfile.exists(self._path):
             return None
-        try:
-            with tf.io.gfile.GFile(self._path, "rb") as file:
-                found = np.load(io.BytesIO(file.read()), allow_pickle=False)
-            told = json.loads(str(found["state"]))
-            arrays = [found[f"array_{place}"] for place in range(told.pop("arrays"))]
-            best = told.pop("best")
-        except (OSError, ValueError, KeyError, EOFError):
+        with tf.io.gfile.GFile(self._path, "rb") as file:
+            digest, content = file.read(_DIGEST_BYTES), file.read()
+        if hashlib.sha256(content).digest() != digest:
             return None
+        found = np.load(io.BytesIO(content), allow_pickle=False)
+        told = json.loads(str(found["state"]))
+        arrays = [found[f"array_{place}"] for place in range(told.pop("arrays"))]
+        best = told.pop("best")
         return State(**told, best=arrays[:best], variables=arrays[best:])
 
     def write(self, state: State) -> None:
@@ -79,11 +82,13 @@ class Checkpoint:
         numbered = {f"array_{place}": array for place, array in enumerate(arrays)}
         np.savez(content, state=np.array(json.dumps(told)), **numbered)
         tf.io.gfile.makedirs(self._folder)
-        with tf.io.gfile.GFile(f"{self._path}.unfinished", "wb") as file:
+        with tf.io.gfile.GFile(self._unfinished, "wb") as file:
+            file.write(hashlib.sha256(content.getbuffer()).digest())
             file.write(content.getvalue())
-        tf.io.gfile.rename(f"{self._path}.unfinished", self._path, overwrite=True)
+        tf.io.gfile.rename(self._unfinished, self._path, overwrite=True)
 
     def delete(self) -> None:
         """Forgets the state."""
-        if tf.io.gfile.exists(self._path):
-            tf.io.gfile.remove(self._path)
+        for path in (self._path, self._unfinished):
+            if tf.io.gfile.exists(path):
+                tf.io.gfile.remove(path)

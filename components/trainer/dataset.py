@@ -1,6 +1,6 @@
 """Batches of sequences of similar length, from Transform's output."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,9 @@ from components.trainer.inputs import Inputs, pad, stack
 from components.trainer.survey import read_records
 from components.trainer.target import Target
 
-_POOL = 32  # batches that are sorted by length together
+_POOL = 32  # batches that are sorted by length together, or so many as fit
+_POOL_BYTES = 64 << 20  # padded
+_SHAPES = 4  # widths that batches are padded to where XLA compiles the training
 _SHUFFLED = 50_000  # records in the shuffle buffer, and
 _SHUFFLED_BYTES = 256 << 20  # bytes in it
 _KEPT_BYTES = 512 << 20  # records of fewer bytes are unpacked once and kept
@@ -34,6 +36,7 @@ class Data:
       batch_size: sequences in a batch.
       widths: steps that batches are padded to, ascending, each batch full: with few shapes XLA
         compiles few times. Empty: batches are as long as their longest sequence, the last may be smaller.
+      longest: steps of the longest sequence, where known: of long ones fewer are sorted together.
     """
 
     files: Sequence[str]
@@ -43,6 +46,7 @@ class Data:
     label: str | None
     batch_size: int
     widths: tuple[int, ...] = ()
+    longest: int = 1
 
     def part(self, chosen: npt.NDArray[np.bool_] | None, record_bytes: int = 0) -> "Part":
         """The sequences that a mask [sequences] chooses; None is all of them."""
@@ -51,6 +55,12 @@ class Data:
             mask = tf.constant(chosen)
             records = records.enumerate().filter(lambda i, _: mask[i]).map(lambda _, record: record)
         return Part(self, records.cache() if 0 < record_bytes <= _KEPT_BYTES else records, record_bytes)
+
+    @property
+    def pool(self) -> int:
+        """Batches that are sorted together, padded to one width."""
+        batch_bytes = 4 * self.batch_size * max(1, self.longest) * len(self.inputs.names)
+        return int(np.clip(_POOL_BYTES // batch_bytes, 1, _POOL))
 
 
 @dataclass(frozen=True)
@@ -61,37 +71,65 @@ class Part:
     records: tf.data.Dataset
     record_bytes: int = 0
 
-    def shuffled(self, seed: int, sequences: int) -> tf.data.Dataset:
-        """Batches of similar length in an order that the seed alone decides."""
+    def shuffled(self, seed: int | tf.Variable, sequences: int) -> tf.data.Dataset:
+        """Batches of similar length, each time in the order that the value of `seed` alone decides.
+
+        Args:
+          seed: a variable, int64, is read whenever the batches are begun.
+          sequences: how many there are.
+        """
         per_record = max(1, self.record_bytes // max(1, sequences))
         buffer = min(_SHUFFLED, sequences, max(self.data.batch_size, _SHUFFLED_BYTES // per_record))
-        return self._batches(self.records.shuffle(max(1, buffer), seed=seed), _POOL, seed)
+
+        def begin(_: tf.Tensor) -> tf.data.Dataset:
+            now = tf.cast(seed, tf.int64)
+            records = self.records.shuffle(max(1, buffer), seed=now, reshuffle_each_iteration=False)
+            return self._batches(records, self.data.pool, now)
+
+        return tf.data.Dataset.range(1).flat_map(begin).prefetch(tf.data.AUTOTUNE)
+
+    def epochs(self, sequences: int, seed: int) -> Callable[[int], tf.data.Dataset]:
+        """The batches of an epoch by its number; made once, for that takes as long as some batches.
+
+        Args:
+          sequences: how many there are.
+          seed: of all epochs together.
+        """
+        with tf.device("CPU"):  # where batches are made: what is on a GPU could not be read there
+            number = tf.Variable(0, dtype=tf.int64, trainable=False)
+        batches = self.shuffled(number, sequences)
+
+        def of(epoch: int) -> tf.data.Dataset:
+            number.assign(seed * 1_000_003 + epoch)
+            return batches
+
+        return of
 
     def sorted(self) -> tf.data.Dataset:
         """Batches of similar length, always the same."""
-        return self._batches(self.records, _POOL, None)
+        return self._batches(self.records, self.data.pool, None).prefetch(tf.data.AUTOTUNE)
 
     def in_order(self) -> tf.data.Dataset:
         """Batches in the order of the files."""
-        return self._batches(self.records, 1, None)
+        return self._batches(self.records, 1, None).prefetch(tf.data.AUTOTUNE)
 
-    def _batches(self, records: tf.data.Dataset, pool: int, seed: int | None) -> tf.data.Dataset:
+    def _batches(self, records: tf.data.Dataset, pool: int, seed: tf.Tensor | None) -> tf.data.Dataset:
         size = self.data.batch_size
-        pools = records.batch(size * pool).map(self._parse, num_parallel_calls=tf.data.AUTOTUNE)
+        pools = records.batch(size * pool).map(
+            lambda records: self._pool(records, sort=pool > 1), num_parallel_calls=tf.data.AUTOTUNE
+        )
 
-        def cut(number: tf.Tensor, parsed: dict[str, Any]) -> tf.data.Dataset:
-            steps = next(iter(parsed["stacked"].values()))
-            lengths = steps.row_lengths()
-            order = tf.argsort(lengths, stable=True) if pool > 1 else tf.range(tf.size(lengths))
-            starts = tf.range(0, tf.size(lengths), size)
+        def cut(number: tf.Tensor, whole: dict[str, Any]) -> tf.data.Dataset:
+            starts = tf.range(0, tf.size(whole["weight"]), size)
             if seed is not None:
-                starts = tf.random.experimental.stateless_shuffle(starts, [seed, tf.cast(number, tf.int32)])
+                starts = tf.random.experimental.stateless_shuffle(starts, tf.stack([seed, number]))
             places = tf.data.Dataset.from_tensor_slices(starts)
-            return places.map(lambda start: self._batch(parsed, order[start : start + size]))
+            return places.map(lambda start: self._batch(whole, start))
 
-        return pools.enumerate().flat_map(cut).prefetch(tf.data.AUTOTUNE)
+        return pools.enumerate().flat_map(cut)
 
-    def _parse(self, records: tf.Tensor) -> dict[str, Any]:
+    def _pool(self, records: tf.Tensor, *, sort: bool) -> dict[str, Any]:
+        """Sequences padded to one width, by length, with target and weight."""
         data, spec = self.data, self.data.transform.transformed_feature_spec()
         wanted = {
             name: tf.io.RaggedFeature(spec[name].dtype, row_splits_dtype=tf.int64)
@@ -100,37 +138,56 @@ class Part:
         if data.label is not None:
             wanted[data.label] = spec[data.label]
         parsed = tf.io.parse_example(records, wanted)
-        found: dict[str, Any] = {"stacked": stack(parsed, data.inputs)}
-        if data.label is not None:
-            found["target"] = _target(parsed[data.label], data.target)
-        return found
-
-    def _batch(self, parsed: dict[str, Any], rows: tf.Tensor) -> Batch:
-        data, real = self.data, tf.size(rows)
-        weight = tf.ones_like(rows, tf.float32)
-        if data.widths:  # a batch that is not full repeats its rows, with no weight
-            places = tf.range(data.batch_size)
-            rows, weight = tf.gather(rows, places % real), tf.cast(places < real, tf.float32)
-        stacked = {name: tf.gather(steps, rows) for name, steps in parsed["stacked"].items()}
-        longest = tf.reduce_max(next(iter(stacked.values())).row_lengths())
-        width = tf.maximum(longest, 2)  # a step and the next one
-        if data.widths:
-            widths = tf.constant(data.widths, tf.int64)
-            width = tf.gather(widths, tf.searchsorted(widths, [width]))[0]
-        inputs = pad(stacked, width)
-        if data.widths:
-            inputs = {name: _of_size(one, data.batch_size) for name, one in inputs.items()}
-        if "target" not in parsed:
-            return _next_steps(inputs, weight)
-        target = tf.gather(parsed["target"], rows)
+        stacked = stack(parsed, data.inputs)
+        lengths = next(iter(stacked.values())).row_lengths()
+        count = tf.size(lengths)
+        rows = tf.argsort(lengths, stable=True) if sort else tf.range(count)
+        weight = tf.ones([count])
+        if data.widths:  # the last batch, if it is not full, repeats its rows with no weight
+            spare = -count % data.batch_size
+            own = rows[count - (data.batch_size - spare) :]
+            rows = tf.concat([rows, tf.gather(own, tf.range(spare) % tf.size(own))], axis=0)
+            weight = tf.concat([weight, tf.zeros([spare])], axis=0)
+        found = {"padded": pad({name: tf.gather(steps, rows) for name, steps in stacked.items()})}
+        if data.label is None:
+            return {**found, "weight": weight}
+        target = tf.gather(_target(parsed[data.label], data.target), rows)
         if data.target.weights:
             ids = tf.cast(tf.reshape(target, [-1]), tf.int32)
             weight *= tf.gather(tf.constant(data.target.weights, tf.float32), ids)
-        return inputs, target, weight
+        return {**found, "target": target, "weight": weight}
+
+    def _batch(self, whole: dict[str, Any], start: tf.Tensor) -> Batch:
+        data = self.data
+        end = start + data.batch_size
+        mask = whole["padded"]["mask"][start:end]
+        width = tf.maximum(tf.reduce_max(tf.reduce_sum(tf.cast(mask, tf.int32), axis=1)), 2)
+        if data.widths:
+            widths = tf.constant(data.widths, tf.int32)
+            width = tf.gather(widths, tf.searchsorted(widths, [width]))[0]
+        inputs = {name: _as_wide_as(one[start:end], width) for name, one in whole["padded"].items()}
+        if data.widths:
+            inputs = {
+                name: tf.ensure_shape(one, [data.batch_size, *one.shape[1:]]) for name, one in inputs.items()
+            }
+        weight = whole["weight"][start:end]
+        if data.label is None:
+            return _next_steps(inputs, weight)
+        return inputs, whole["target"][start:end], weight
 
 
-def _of_size(one: tf.Tensor, batch_size: int) -> tf.Tensor:
-    return tf.ensure_shape(one, [batch_size, *one.shape[1:]])
+def widths_of(lengths: npt.NDArray[np.int64]) -> tuple[int, ...]:
+    """A few widths that hold the sequences with little padding: quantiles of their lengths, ascending."""
+    shares = np.linspace(0, 1, _SHAPES + 1)[1:]
+    return tuple(sorted({max(2, int(width)) for width in np.quantile(lengths, shares, method="higher")}))
+
+
+def _as_wide_as(padded: tf.Tensor, width: tf.Tensor) -> tf.Tensor:
+    """Padded steps [batch, steps, …] cut to a width, or padded on to it."""
+    missing = tf.maximum(width - tf.shape(padded)[1], 0)
+    beyond = [[0, 0], [0, missing], *[[0, 0]] * (padded.shape.rank - 2)]
+    found = tf.pad(padded[:, :width], beyond)
+    return tf.ensure_shape(found, [None, None, *padded.shape[2:]])
 
 
 def _target(label: tf.Tensor, target: Target) -> tf.Tensor:

@@ -6,16 +6,16 @@ from contextlib import contextmanager
 import keras
 import tensorflow as tf
 
-_STEPS_XLA_PAYS_FROM = 2_000_000  # on a CPU; fewer are fitted before the compiler is done
+_STEPS_XLA_PAYS_FROM = 1_000_000  # on a CPU, for each shape it compiles; fewer are sooner fitted without
 _TENSOR_CORES = (7, 0)  # compute capability from which on float16 is faster
 
 
-def xla_pays(steps: int, epochs: int) -> bool:
-    """Whether compiling the training with XLA takes less time than it saves.
+def xla_pays(steps: int, epochs: int, shapes: int) -> bool:
+    """Whether compiling the training for some shapes of batches with XLA takes less time than it saves.
 
     Never on a GPU, where cuDNN's GRU is faster than what XLA makes of a loop.
     """
-    return not tf.config.list_physical_devices("GPU") and steps * epochs >= _STEPS_XLA_PAYS_FROM
+    return not tf.config.list_physical_devices("GPU") and steps * epochs >= shapes * _STEPS_XLA_PAYS_FROM
 
 
 def strategy() -> tf.distribute.Strategy:

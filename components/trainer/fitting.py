@@ -26,7 +26,7 @@ def compile_model(model: keras.Model, head: Head, training: Training, *, jit: bo
             keras_metrics.BinaryCrossentropy(name="mean_loss", from_logits=True),
             keras_metrics.MeanMetricWrapper(_sides_agree, name="accuracy"),
         ]
-    elif head.task == "multiclass" or (head.task == "generation" and head.size > 1):
+    elif head.task == "multiclass" or (head.task == "generation" and "tokens" in model.input):
         loss = keras_losses.SparseCategoricalCrossentropy(from_logits=True, reduction=mean)
         metrics = [
             keras_metrics.SparseCategoricalCrossentropy(name="mean_loss", from_logits=True),
@@ -75,15 +75,16 @@ def fit(
     if state is None:
         state = State(training.learning_rate)
     else:
-        model.optimizer.build(model.trainable_variables)
+        with model.distribute_strategy.scope():
+            model.optimizer.build(model.trainable_variables)
         _assign(variables(model), state.variables)
         log.info("going on after epoch %d, which an earlier run had finished", len(state.epochs))
         report.repeat(state.epochs)
     while len(state.epochs) < training.epochs and not _patience_is_over(state, training):
         _one_epoch(model, batches(len(state.epochs)), validation, training, state)
-        report.epoch(state.epochs)
         state.variables = [one.numpy() for one in variables(model)]
         checkpoint.write(state)
+        report.epoch(state.epochs)
     model.set_weights(state.best)
     return state
 
@@ -97,6 +98,9 @@ def _one_epoch(
 ) -> None:
     model.optimizer.learning_rate = state.learning_rate
     epoch = len(state.epochs)
+    devices = model.distribute_strategy.num_replicas_in_sync
+    if devices > 1:
+        batches, validation = _for_several(batches, devices), _for_several(validation, devices)
     fitted = {name: values[0] for name, values in model.fit(batches, verbose=0).history.items()}
     judged = model.evaluate(validation, verbose=0, return_dict=True)
     metrics = {"loss": fitted.pop("mean_loss"), "val_loss": judged.pop("mean_loss")}
@@ -117,6 +121,27 @@ def _one_epoch(
     if state.best_epoch < 0 or metrics["val_loss"] < state.epochs[state.best_epoch]["val_loss"]:
         state.best_epoch, state.best = epoch, model.get_weights()
     state.learning_rate = _next_rate(state, training)
+
+
+def _for_several(batches: tf.data.Dataset, devices: int) -> tf.data.Dataset:
+    """Batches that Keras can share out: to learn the shapes it takes the mean of what the devices get.
+
+    So each gets as many rows, the last ones repeated without weight; and the mask is of integers,
+    for bools have no mean. The model makes bools of them again.
+    """
+
+    def even(inputs: dict[str, tf.Tensor], target: tf.Tensor, weight: tf.Tensor) -> tuple[Any, ...]:
+        count = tf.shape(weight)[0]
+        rows = tf.minimum(tf.range(-(-count // devices) * devices), count - 1)
+        inputs = {**inputs, "mask": tf.cast(inputs["mask"], tf.int32)}
+        missing = tf.zeros_like(tf.gather(weight, rows[count:]))
+        return (
+            {name: tf.gather(one, rows) for name, one in inputs.items()},
+            tf.gather(target, rows),
+            tf.concat([weight, missing], axis=0),
+        )
+
+    return batches.map(even)
 
 
 def _patience_is_over(state: State, training: Training) -> bool:
@@ -182,8 +207,8 @@ class Report:
                 found[part]["rmse"] = math.sqrt(loss) * self._head.scale
             if f"{prefix}accuracy" in metrics:
                 found[part]["accuracy"] = metrics[f"{prefix}accuracy"]
-            if self._head.task == "generation" and self._head.size > 1:
-                found[part]["perplexity"] = math.exp(min(loss, 700.0))
+                if self._head.task == "generation":
+                    found[part]["perplexity"] = math.exp(min(loss, 700.0))
         return found
 
     def _summarise(self, epochs: list[dict[str, float]]) -> None:

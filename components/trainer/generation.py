@@ -33,7 +33,7 @@ class TokenAnswer(tf.Module):
 
     def __init__(self, model: keras.Model, vocabulary: Sequence[str], prompt: str) -> None:
         super().__init__()
-        self._cut, self._between = PROMPTS[prompt]
+        self._cut, self.between = PROMPTS[prompt]
         self._model = model
         self._embedding = model.get_layer("embedding_0")
         self._recurrence = Recurrence(model)
@@ -95,7 +95,7 @@ class TokenAnswer(tf.Module):
           `text` [batch], the continuation without the prompt.
         """
         ids = self._continue(padded, count, temperature, seed)
-        return {"text": tf.strings.reduce_join(tf.gather(self._texts, ids), axis=1, separator=self._between)}
+        return {"text": tf.strings.reduce_join(tf.gather(self._texts, ids), axis=1, separator=self.between)}
 
     def steps(self, prompt: tf.Tensor) -> tf.SparseTensor:
         """Prompts [batch] as raw steps of the feature, sparse [batch, steps]."""
@@ -120,9 +120,9 @@ class TokenAnswer(tf.Module):
     ) -> tf.Tensor:
         """Ids of the next `count` tokens, [batch, count] int32."""
         states = self._read(padded)
-        count = tf.convert_to_tensor(count, tf.int32)
+        count = tf.maximum(count, 0)
         seed = tf.cast(seed, tf.int32)
-        ids = tf.TensorArray(tf.int32, size=tf.maximum(count, 0), element_shape=[None])
+        ids = tf.TensorArray(tf.int32, size=count, element_shape=[None])
 
         def step(at: tf.Tensor, states: Any, ids: tf.TensorArray) -> Any:
             random = tf.random.stateless_uniform([], tf.stack([seed, at]))
@@ -130,7 +130,7 @@ class TokenAnswer(tf.Module):
             return at + 1, self._recurrence.advance(self._embedding(token), states), ids.write(at, token)
 
         _, _, ids = tf.while_loop(lambda at, *_: at < count, step, (tf.constant(0), states, ids))
-        return tf.transpose(tf.ensure_shape(ids.stack(), [None, None]))
+        return tf.transpose(tf.reshape(ids.stack(), [count, tf.shape(padded["mask"])[0]]))
 
 
 def _spoken(logits: tf.Tensor) -> tf.Tensor:

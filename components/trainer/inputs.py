@@ -72,14 +72,15 @@ def pad(stacked: Mapping[str, tf.RaggedTensor], width: Any = None) -> dict[str, 
 
     Args:
       stacked: see `stack`.
-      width: steps to pad to; None is the longest sequence of the batch, and at least one.
+      width: steps to pad to; None is the longest sequence of the batch, and at least two: a step and
+        the next one.
 
     Returns:
       Of each the same, padded with 0 to [batch, width, …], and `mask` [batch, width] bool, False
       where a step is padding.
     """
     length = next(iter(stacked.values())).row_lengths()
-    width = tf.reduce_max(tf.concat([length, [1]], axis=0)) if width is None else width
+    width = tf.reduce_max(tf.concat([length, [2]], axis=0)) if width is None else width
     width = tf.cast(width, tf.int64)
     padded = {
         name: steps.to_tensor(shape=tf.stack([-1, width, steps.shape[2]])) for name, steps in stacked.items()

@@ -57,7 +57,8 @@ class SeriesAnswer(tf.Module):
             return at + 1, self._recurrence.advance(score, states), found.write(at, score)
 
         _, _, found = tf.while_loop(lambda at, *_: at < count, step, (tf.constant(0), states, found))
-        return self._own_units(tf.transpose(found.stack(), [1, 0, 2]))
+        shape = [count, tf.shape(padded["mask"])[0], len(self._names)]
+        return self._own_units(tf.transpose(tf.reshape(found.stack(), shape), [1, 0, 2]))
 
     def _own_units(self, scores: tf.Tensor) -> tf.Tensor:
         return scores * self._deviation + self._mean

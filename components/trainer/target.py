@@ -1,6 +1,5 @@
 """What a model learns to answer, and the weight of each sequence; wrong labels end here."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from components.trainer.classes import in_order
 from components.trainer.model import Head
 from pipeline.config import Training
 from pipeline.errors import ConfigError, DataRefused
@@ -28,27 +28,6 @@ class Target:
     weights: tuple[float, ...] = ()
 
 
-def in_order(classes: Sequence[str], positive: str | None) -> tuple[str, ...]:
-    """The classes in the order of their ids: numbers by value, then text; `positive` last.
-
-    Sorted, not by frequency, so that a class keeps its place when more data comes.
-    """
-    if positive is not None and positive not in classes:
-        raise ConfigError(
-            "data.positive is none of the classes",
-            [f"expected one of {', '.join(sorted(classes, key=_place))}, got {positive}"],
-        )
-    return tuple(sorted(classes, key=lambda text: (text == positive, *_place(text))))
-
-
-def _place(text: str) -> tuple[float, str]:
-    try:
-        number = float(text)
-    except ValueError:
-        return math.inf, text
-    return (number, text) if math.isfinite(number) else (math.inf, text)
-
-
 def class_target(
     task: str, classes: Sequence[str], positive: str | None, labels: npt.NDArray[Any], training: Training
 ) -> Target:
@@ -63,9 +42,10 @@ def class_target(
         its sequences), as in King & Zeng, 2001 (https://doi.org/10.1093/oxfordjournals.pan.a004868).
 
     Raises:
-      DataRefused: one class only, or not two for `binary`.
+      DataRefused: a label that is no class; one class only, or not two for `binary`.
       ConfigError: `data.positive` or `training.class_weight` names no class.
     """
+    _refuse_unknown(labels, classes)
     ordered = in_order(classes, positive)
     if len(ordered) < 2:
         raise DataRefused(
@@ -79,6 +59,19 @@ def class_target(
         )
     head = Head(task, 1 if task == "binary" else len(ordered))
     return Target(head, ordered, _class_weights(ordered, labels, training))
+
+
+def _refuse_unknown(labels: npt.NDArray[Any], classes: Sequence[str]) -> None:
+    known = {text.encode() for text in classes}
+    if unknown := [label for label in labels if label not in known]:
+        example = unknown[0].decode(errors="replace")
+        raise DataRefused(
+            "labels that are no class",
+            [
+                f"{len(unknown):,} of {len(labels):,} sequences, such as {example!r}; "
+                "expected text without line breaks; mend these labels, or leave these sequences out"
+            ],
+        )
 
 
 def _class_weights(
@@ -110,9 +103,8 @@ def number_target(labels: npt.NDArray[np.float32]) -> Target:
             "labels that are no finite number", [f"{bad:,} of {len(labels):,}; leave these sequences out"]
         )
     exact = labels.astype(np.float64)
-    deviation = float(exact.std())
-    if deviation <= 1e-6 * abs(float(exact.mean())):
+    if exact.min() == exact.max():
         raise DataRefused(
             "all labels are the same", [f"every label is {exact[0]:g}; there is nothing to learn"]
         )
-    return Target(Head("regression", 1, deviation, float(exact.mean())))
+    return Target(Head("regression", 1, float(exact.std()), float(exact.mean())))

@@ -5,7 +5,6 @@ import logging
 from typing import Any, TypedDict
 
 import keras
-import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 import tensorflow_transform as tft
@@ -13,8 +12,9 @@ from tfx import v1 as tfx
 
 from components.trainer import devices
 from components.trainer.answers import ClassAnswer, NumberAnswer
+from components.trainer.beside import write_beside
 from components.trainer.checkpoint import Checkpoint
-from components.trainer.dataset import Data
+from components.trainer.dataset import Data, widths_of
 from components.trainer.export import Answer, ServedModel
 from components.trainer.fitting import Report, compile_model, fit
 from components.trainer.generation import TokenAnswer
@@ -33,7 +33,6 @@ HISTORY = "history.json"
 KERAS_MODEL = "model.keras"
 TENSORBOARD = "tensorboard"
 _UNFINISHED = "unfinished"  # beside the artifacts of the stage
-_SHAPES = 4  # widths that batches are padded to where XLA compiles the training
 
 log = logging.getLogger("sluice.training")
 
@@ -46,6 +45,7 @@ class Settings(TypedDict):
       label: name of the label feature.
       positive: the class that `binary` is about, or None.
       window_span: steps from the first of a window to that of its label; 0 where there are no windows.
+      texts: features of text, whose words are steps.
       prompt: generation: how a prompt becomes steps, see `components.trainer.generation.PROMPTS`.
       model: section of the configuration, as JSON.
       training: section of the configuration, as JSON.
@@ -56,6 +56,7 @@ class Settings(TypedDict):
     label: str
     positive: str | None
     window_span: int
+    texts: list[str]
     prompt: str
     model: dict[str, Any]
     training: dict[str, Any]
@@ -88,10 +89,11 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
     fitted, held = hold_out(found, settings["window_span"])
     _refuse_too_few(fitted, held, training)
     target = _target(settings, transform, inputs, found.labels[fitted], training)
-    jit = devices.xla_pays(int(found.lengths[fitted].sum()), training.epochs)
+    widths = widths_of(found.lengths)
+    jit = devices.xla_pays(int(found.lengths[fitted].sum()), training.epochs, len(widths))
     data = Data(
         fn_args.train_files, transform, inputs, target, label, training.batch_size,
-        _widths(found.lengths) if jit else (),
+        widths if jit else (), int(found.lengths.max()),
     )  # fmt: skip
     keras.utils.set_random_seed(training.seed)
     with devices.strategy().scope(), devices.computing_in(devices.precision()):
@@ -102,11 +104,9 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
         f"{fn_args.model_run_dir.rstrip('/').rsplit('/', 2)[0]}/{_UNFINISHED}",
         {**settings}, fn_args.transform_output, list(fn_args.train_files),
     )  # fmt: skip
-    part = data.part(fitted, found.record_bytes)
-    count = int(fitted.sum())
     state = fit(
         model,
-        lambda epoch: part.shuffled(training.seed * 1_000_003 + epoch, count),
+        data.part(fitted, found.record_bytes).epochs(int(fitted.sum()), training.seed),
         data.part(held, found.record_bytes).sorted(),
         training,
         checkpoint,
@@ -117,6 +117,9 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
     answers.save(f"{fn_args.model_run_dir}/{KERAS_MODEL}")
     answer = _answer(answers, settings, transform, inputs, target)
     ServedModel(answer, transform, inputs).save(fn_args.serving_model_dir)
+    batch, _, _ = next(iter(data.part(held).in_order()))
+    between = answer.between if isinstance(answer, TokenAnswer) else None
+    write_beside(fn_args.serving_model_dir, transform, inputs, settings["texts"], batch, between)
     history = {"parameters": model.count_params(), "classes": list(target.classes), "epochs": state.epochs}
     with tf.io.gfile.GFile(f"{fn_args.model_run_dir}/{HISTORY}", "w") as file:
         file.write(json.dumps(history, indent=2) + "\n")
@@ -173,12 +176,6 @@ def _answer(
         (feature,) = inputs.tokens
         return TokenAnswer(model, read_vocabulary(transform, feature), settings["prompt"])
     return ClassAnswer(model, target.classes)
-
-
-def _widths(lengths: npt.NDArray[np.int64]) -> tuple[int, ...]:
-    """A few widths that hold the sequences with little padding: quantiles of the lengths, ascending."""
-    shares = np.linspace(0, 1, _SHAPES + 1)[1:]
-    return tuple(sorted({max(2, int(width)) for width in np.quantile(lengths, shares, method="higher")}))
 
 
 def _in_words(model: keras.Model, fitted: Mask, held: Mask, *, jit: bool) -> str:

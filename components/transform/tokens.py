@@ -4,12 +4,13 @@ import re
 
 import tensorflow as tf
 
-from components.ingest.text_file import BETWEEN, PIECE
+from components.ingest.text_file import PIECE
 
 PADDING, UNKNOWN = 0, 1  # ids that stand for no token
 FIRST_TOKEN = 2  # the id of the vocabulary's first token
 
-_TAG = r"</?[a-zA-Z][^<>]*>"
+_BETWEEN = b"\xff"  # stands between pieces while they are cut; valid UTF-8 has no such byte
+_TAG_OR_BLANK = r"</?[a-zA-Z][^<>]*>|\pZ"  # also blanks that RE2's \s does not know, such as U+00A0
 _INNER_APOSTROPHE = r"(\pL)['’](\pL)"
 _LONG_NUMBER = r"\pN{5,}"
 _WORD = r"([\pL\pM]+|\pN+|[^\s\pL\pM\pN])"
@@ -27,7 +28,7 @@ def words(texts: tf.Tensor) -> tf.RaggedTensor:
     """
     found = tf.strings.lower(_valid(texts), encoding="utf-8")
     for pattern, replacement in (
-        (_TAG, " "),
+        (_TAG_OR_BLANK, " "),
         (_INNER_APOSTROPHE, r"\1\2"),
         (_LONG_NUMBER, "00000"),
         (_WORD, r" \1 "),
@@ -38,8 +39,8 @@ def words(texts: tf.Tensor) -> tf.RaggedTensor:
 
 def pieces(texts: tf.Tensor) -> tf.RaggedTensor:
     """Words and marks with the blank before them, [texts, (pieces)]; joined they are the text again."""
-    marked = tf.strings.regex_replace(_valid(texts), PIECE, rf"\1{BETWEEN}")
-    return _without_empty(tf.strings.split(marked, BETWEEN))
+    marked = tf.strings.regex_replace(_valid(texts), PIECE, rb"\1" + _BETWEEN)
+    return _without_empty(tf.strings.split(marked, _BETWEEN))
 
 
 def characters(texts: tf.Tensor) -> tf.RaggedTensor:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from components.ingest.layout import look
+from components.trainer.classes import in_order
 from pipeline.config import Config, Data, expand
 from pipeline.errors import ConfigError, DataRefused
 from pipeline.init.commented_yaml import flow, render
@@ -18,7 +19,6 @@ from pipeline.init.first_schema import schema_text
 from pipeline.init.roles import FEW, Roles, guess_roles, value_words
 from pipeline.init.sampled_rows import Column, Table, read_table
 
-_GATE_EXAMPLES = {"binary": "{metric: recall, min: 0.80}", "regression": "{metric: mse, max: 4.0}"}
 _UNSHOWN = ("name", "data.source", "gate")
 
 
@@ -202,17 +202,29 @@ def _schema(first: FirstConfig, data: str) -> tuple[str, list[str]]:
 
 
 def _gate(guesses: Iterable[Guess], roles: Roles) -> Iterator[Guess]:
-    task = next(guess.value for guess in guesses if guess.key == "task")
+    found = {guess.key: guess.value for guess in guesses}
+    task = str(found["task"])
+    bounds: tuple[dict[str, object], ...] = ()
     if task == "multiclass":
-        guessing = (
+        bounds = ({"metric": "recall_macro", "min": 0.8},)
+        classes = (
             f"{1 / len(roles.label.distinct):.2f}" if roles.label else "one in as many as there are classes"
         )
-        why = f"mean recall of the classes; guessing reaches {guessing}: set what you need"
-        yield Guess("gate", {"thresholds": ({"metric": "recall_macro", "min": 0.8},)}, why)
-    elif task in _GATE_EXAMPLES:
-        yield Guess(
-            "gate", None, f"what the model must reach, such as {{thresholds: [{_GATE_EXAMPLES[str(task)]}]}}"
-        )
+        why = f"mean recall of the classes; guessing reaches {classes}"
+    elif task == "binary":
+        bounds = ({"metric": "recall", "min": 0.8}, {"metric": "precision", "min": 0.8})
+        last = f" {in_order(sorted(filter(None, roles.label.distinct)), None)[-1]!r}" if roles.label else ""
+        why = f"of the class{last} (data.positive chooses the other one)"
+    elif task == "regression":
+        bounds = ({"metric": "r2", "min": 0.5},)
+        why = "share of the label's variance that is explained; the mean reaches 0"
+    elif task == "generation":
+        kinds = found.get("data.features")
+        numbers = isinstance(kinds, Mapping) and set(kinds.values()) <= {"float", "integer"}
+        bounds = ({"metric": "rmse", "max": 0.9},) if numbers else ({"metric": "perplexity", "max": 20.0},)
+        why = "in standard deviations; the mean reaches 1" if numbers else "tokens it wavers between"
+    if bounds:
+        yield Guess("gate", {"thresholds": bounds}, f"{why}: set what you need")
 
 
 def _relative(source: Value, folder: Path) -> Value:

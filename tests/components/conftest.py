@@ -1,7 +1,8 @@
 """Tiny sequences put through the real Transform, shared by the tests of what comes before and after."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 
 import apache_beam as beam
 import numpy as np
@@ -19,29 +20,71 @@ WHOLE = "b"  # an integer feature, of numbers that float32 would round
 ODD = "2nd (°C)"  # a constant feature, with a name that no TensorFlow argument may have
 
 
+Row = dict[str, list]  # feature to its values
+
+
 @dataclass(frozen=True)
 class Transformed:
     """Raw sequences, and where Transform left its output."""
 
-    sequences: list[dict[str, list[float]]]
-    labels: list[str]
+    sequences: list[Row]
+    labels: list
     output: tft.TFTransformOutput
     files: str
 
 
-def raw_example(sequence: dict[str, list[float]], label: str | None = None) -> bytes:
-    features = {
-        name: tf.train.Feature(int64_list=tf.train.Int64List(value=map(int, steps)))
-        if name == WHOLE
-        else tf.train.Feature(float_list=tf.train.FloatList(value=steps))
-        for name, steps in sequence.items()
-    }
-    if label is not None:
-        features[LABEL] = tf.train.Feature(bytes_list=tf.train.BytesList(value=[label.encode()]))
-    return tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString()
+def raw_example(sequence: Row) -> bytes:
+    return tf.train.Example(
+        features=tf.train.Features(feature={name: _feature(name, steps) for name, steps in sequence.items()})
+    ).SerializeToString()
 
 
-def some_sequences() -> tuple[list[dict[str, list[float]]], list[str]]:
+def _feature(name: str, steps: list) -> tf.train.Feature:
+    if not steps:
+        return tf.train.Feature()
+    if any(isinstance(step, str | bytes) for step in steps):
+        texts = [step.encode() if isinstance(step, str) else step for step in steps]
+        return tf.train.Feature(bytes_list=tf.train.BytesList(value=texts))
+    if name == WHOLE:
+        return tf.train.Feature(int64_list=tf.train.Int64List(value=map(int, steps)))
+    return tf.train.Feature(float_list=tf.train.FloatList(value=steps))
+
+
+def put_through(
+    folder: Path, sequences: list[Row], labels: list | None, kinds: dict[str, tf.DType], **settings: object
+) -> Transformed:
+    """Transforms sequences as the pipeline would, with the names and settings of a configuration."""
+    spec = {name: tf.io.VarLenFeature(kind) for name, kind in kinds.items()}
+    spec |= {"sequence_id": tf.io.VarLenFeature(tf.string), "step_time": tf.io.VarLenFeature(tf.int64)}
+    rows = [
+        {**sequence, "step_time": [1], "sequence_id": [str(number)]}
+        for number, sequence in enumerate(sequences)
+    ]
+    for row, label in zip(rows, labels or (), strict=False):
+        row[LABEL] = [label]
+    rows = [
+        {
+            name: [one.encode() if isinstance(one, str) else one for one in values]
+            for name, values in row.items()
+        }
+        for row in rows
+    ]
+    defaults = {"task": "multiclass", "label": LABEL, "texts": [], "slices": [], "max_length": None}
+    defaults |= {"truncate": "last", "vocabulary": 1000, "code": ""}
+    function = partial(preprocessing_fn, custom_config={**defaults, **settings})
+    with beam.Pipeline(runner=FnApiRunner()) as pipeline, tft_beam.Context(temp_dir=str(folder / "tmp")):
+        raw = pipeline | beam.Create(rows), tft.DatasetMetadata.from_feature_spec(spec)
+        (data, metadata), transform = raw | tft_beam.AnalyzeAndTransformDataset(function)
+        coder = tft.coders.ExampleProtoCoder(metadata.schema)
+        _ = transform | tft_beam.WriteTransformFn(str(folder / "output"))
+        encoded = data | beam.Map(coder.encode)
+        _ = encoded | beam.io.WriteToTFRecord(str(folder / "part"), file_name_suffix=".gz")
+    metadata_io.write_metadata(raw[1], str(folder / "output" / tft.TFTransformOutput.RAW_METADATA_DIR))
+    output = tft.TFTransformOutput(str(folder / "output"))
+    return Transformed(sequences, list(labels or ()), output, str(folder / "part*.gz"))
+
+
+def some_sequences() -> tuple[list[Row], list[str]]:
     random = np.random.default_rng(5)
     sequences = []
     for length in [1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12] * 3:
@@ -53,36 +96,83 @@ def some_sequences() -> tuple[list[dict[str, list[float]]], list[str]]:
     return sequences, labels
 
 
+NUMBERS = {"a": tf.float32, WHOLE: tf.int64, ODD: tf.float32}
+
+
 @pytest.fixture(scope="session")
 def transformed(tmp_path_factory: pytest.TempPathFactory) -> Transformed:
+    """Numbers in three classes, with a column kept only to slice by."""
     sequences, labels = some_sequences()
-    folder = tmp_path_factory.mktemp("transform")
-    spec = {name: tf.io.VarLenFeature(tf.int64 if name == WHOLE else tf.float32) for name in sequences[0]}
-    spec |= {LABEL: tf.io.VarLenFeature(tf.string), "sequence_id": tf.io.VarLenFeature(tf.string)}
-    spec |= {"step_time": tf.io.VarLenFeature(tf.int64), "site": tf.io.VarLenFeature(tf.string)}
-    beside = {"step_time": [1], "site": [b"here"]}
-    rows = [
-        {**sequence, **beside, LABEL: [label.encode()], "sequence_id": [str(i).encode()]}
-        for i, (sequence, label) in enumerate(zip(sequences, labels, strict=True))
-    ]
-    function = partial(
-        preprocessing_fn,
-        custom_config={
-            "label": LABEL,
-            "slices": ["site"],
-            "max_length": MAX_LENGTH,
-            "truncate": "last",
-            "code": "",
-        },
+    kinds = {**NUMBERS, LABEL: tf.string, "site": tf.string}
+    found = put_through(
+        tmp_path_factory.mktemp("numbers"),
+        [{**one, "site": ["here"]} for one in sequences],
+        labels,
+        kinds,
+        slices=["site"],
+        max_length=MAX_LENGTH,
     )
-    with beam.Pipeline(runner=FnApiRunner()) as pipeline, tft_beam.Context(temp_dir=str(folder / "tmp")):
-        raw = pipeline | beam.Create(rows), tft.DatasetMetadata.from_feature_spec(spec)
-        (data, metadata), transform = raw | tft_beam.AnalyzeAndTransformDataset(function)
-        coder = tft.coders.ExampleProtoCoder(metadata.schema)
-        _ = transform | tft_beam.WriteTransformFn(str(folder / "output"))
-        encoded = data | beam.Map(coder.encode)
-        _ = encoded | beam.io.WriteToTFRecord(str(folder / "part"), file_name_suffix=".gz")
-    metadata_io.write_metadata(raw[1], str(folder / "output" / tft.TFTransformOutput.RAW_METADATA_DIR))
-    return Transformed(
-        sequences, labels, tft.TFTransformOutput(str(folder / "output")), str(folder / "part*.gz")
+    return replace(found, sequences=sequences)
+
+
+WORDS = ["good", "bad", "Ünder", "the", "film"]
+
+
+@pytest.fixture(scope="session")
+def worded(tmp_path_factory: pytest.TempPathFactory) -> Transformed:
+    """A text, a category and a number at each step, in two classes."""
+    random = np.random.default_rng(8)
+    sequences, labels = [], []
+    for number in range(40):
+        steps = int(random.integers(1, 4))
+        notes = [" ".join(random.choice(WORDS, random.integers(0, 5))) for _ in range(steps)]
+        sequences.append(
+            {
+                "note": notes,
+                "colour": random.choice(["red", "green", "new\nline"], steps).tolist(),
+                "x": random.normal(3, 2, steps).round(3).tolist(),
+            }
+        )
+        labels.append(["yes", "no"][number % 2])
+    kinds = {"note": tf.string, "colour": tf.string, "x": tf.float32, LABEL: tf.string}
+    return put_through(
+        tmp_path_factory.mktemp("words"),
+        sequences,
+        labels,
+        kinds,
+        task="binary",
+        texts=["note"],
+        max_length=9,
     )
+
+
+@pytest.fixture(scope="session")
+def measured(tmp_path_factory: pytest.TempPathFactory) -> Transformed:
+    """Numbers, and a number as label."""
+    sequences, _ = some_sequences()
+    labels = [float(np.nansum(one["a"])) for one in sequences]
+    return put_through(
+        tmp_path_factory.mktemp("regression"),
+        sequences,
+        labels,
+        {**NUMBERS, LABEL: tf.float32},
+        task="regression",
+    )
+
+
+@pytest.fixture(scope="session")
+def spoken(tmp_path_factory: pytest.TempPathFactory) -> Transformed:
+    """Characters, each a step, without a label."""
+    text = "the cat\nsat on the mat \\ " * 12
+    sequences = [{"text": list(text[at : at + 8])} for at in range(0, len(text) - 8, 5)]
+    sequences += [{"text": list(text[:length])} for length in (1, 2, 3)]
+    return put_through(
+        tmp_path_factory.mktemp("characters"), sequences, None, {"text": tf.string}, task="generation"
+    )
+
+
+@pytest.fixture(scope="session")
+def series(tmp_path_factory: pytest.TempPathFactory) -> Transformed:
+    """Numbers at each step, without a label."""
+    sequences, _ = some_sequences()
+    return put_through(tmp_path_factory.mktemp("series"), sequences, None, NUMBERS, task="generation")

@@ -143,18 +143,6 @@ def test_running_needs_a_bound_and_checking_does_not(capsys, tmp_path):
     assert "gate.thresholds: required to run" in err
 
 
-def test_what_cannot_be_trained_yet_is_refused_before_anything_runs(capsys, tmp_path):
-    (tmp_path / "rows.csv").write_text("i,k,a\n1,x,1\n")
-    path = tmp_path / "sluice.yaml"
-    data = "{source: rows.csv, sequence_id: i, label: k, features: {a: text}}"
-    path.write_text(f"name: a\ntask: binary\ndata: {data}\n")
-    code, _, err = sluice(capsys, "run", str(path))
-    assert code == 2
-    assert "task: binary is not available for run yet; check works" in err
-    assert "data.features.a: text is not available for run yet; check works" in err
-    assert not (tmp_path / "runs").exists()
-
-
 @pytest.mark.parametrize("arguments", [["run"], ["nonsense"], ["run", "--nonsense", "x.yaml"]])
 def test_wrong_usage_ends_with_2(capsys, arguments):
     assert sluice(capsys, *arguments)[0] == 2

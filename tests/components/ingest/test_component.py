@@ -116,6 +116,43 @@ def test_the_steps_that_remain_may_be_the_label(write, ingest):
     assert [row["left"] for row in found.all if row["series_id"] == [b"e1"]] == [[2.0], [1.0], [0.0]]
 
 
+def test_remaining_steps_above_label_max_count_as_it(write, ingest):
+    rows = "".join(f"e{engine},{i},{i}\n" for engine in range(30) for i in range(9))
+    data = {
+        "sequence_id": "id",
+        "time": "t",
+        "label": "left",
+        "label_from": "remaining_steps",
+        "label_max": 2.5,
+    }
+    found = ingest(
+        write("rows.csv", "id,t,a\n" + rows),
+        task="regression",
+        data={**data, "window": {"length": 3, "horizon": 1}},
+        split={"by": "sequence"},
+    )
+    labels = {
+        tuple(row["left"][0] for row in found.all if row["series_id"] == [b"e%d" % e]) for e in range(30)
+    }
+    assert labels == {(2.5, 2.5, 2.5, 2.0, 1.0, 0.0)}
+
+
+@pytest.mark.parametrize("kind", ["whole", "fractional"])
+def test_labels_above_label_max_count_as_it_and_others_stay(write, ingest, kind):
+    more = 0 if kind == "whole" else 0.25
+    values = {f"s{i}": [-7, 0, 3, 4, 1000, -(10**6)][i % 6] + more for i in range(30)}
+    rows = "".join(f"{name},{t},{value},{t}\n" for name, value in values.items() for t in range(3))
+    found = ingest(
+        write("rows.csv", "id,t,y,a\n" + rows),
+        task="regression",
+        data={"sequence_id": "id", "time": "t", "label": "y", "label_max": 3.5},
+        split={"by": "sequence"},
+    )
+    assert {name: row["y"][0] for name, row in found.by_id().items()} == {
+        name: value if value < 3.5 else 3.5 for name, value in values.items()
+    }
+
+
 def test_series_shorter_than_a_window_are_counted(write, ingest):
     rows = "".join(f"s{i},{t},p,1\n" for i in range(12) for t in range(2 if i == 3 else 6))
     found = ingest(

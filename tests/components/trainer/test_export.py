@@ -1,124 +1,306 @@
 """The export: its signatures give the answers of the trainer's model, whatever the batch."""
 
+import base64
+import json
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from google.protobuf import text_format
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tensorflow_metadata.proto.v0 import schema_pb2
 
 from components.ingest.names import argument_name
-from components.trainer.dataset import batches
+from components.trainer.answers import ClassAnswer, NumberAnswer
+from components.trainer.beside import raw_rows, write_beside
+from components.trainer.dataset import Data
 from components.trainer.export import ServedModel
-from components.trainer.model import build
-from components.trainer.training import _class_order, read_classes, without_dropout
+from components.trainer.generation import TokenAnswer
+from components.trainer.inputs import pad, read_inputs, read_vocabulary
+from components.trainer.model import Head, answering, build
+from components.trainer.scaling import read_scaling
+from components.trainer.series import SeriesAnswer
+from components.trainer.target import Target
 from pipeline.config import Model
-from pipeline.errors import DataRefused
-from tests.components.conftest import LABEL, ODD, WHOLE, raw_example
+from tests.components.conftest import LABEL, MAX_LENGTH, ODD, WHOLE, Transformed, raw_example
 
-CONFIG = Model(units=(6,), bidirectional=True, dropout=0.4, recurrent_dropout=0.1)
-
-
-@pytest.fixture(scope="module")
-def model() -> keras.Model:
-    keras.utils.set_random_seed(3)
-    return build(CONFIG, features=3, classes=3)
+CONFIG = Model(units=(6,), dropout=0.4, recurrent_dropout=0.1, embedding=4)
+LONGEST = 14
 
 
-@pytest.fixture(scope="module")
-def served(model, transformed, tmp_path_factory) -> tf.Module:
-    folder = str(tmp_path_factory.mktemp("export"))
-    classes = read_classes(transformed.output)
-    answering = without_dropout(model, CONFIG, features=3, classes=3)
-    ServedModel(answering, transformed.output, LABEL, classes).save(folder)
-    return tf.saved_model.load(folder)
+class Exported:
+    """A model with drawn weights, beside its export as loaded again."""
 
+    def __init__(self, transformed: Transformed, target: Target, folder, **changes: object) -> None:
+        self.transformed, self.target = transformed, target
+        config = CONFIG.model_copy(update=changes)
+        self.inputs = read_inputs(transformed.output, LABEL)
+        keras.utils.set_random_seed(3)
+        model = build(config, self.inputs, target.head)
+        random = np.random.default_rng(1)
+        model.set_weights([random.normal(scale=0.5, size=weight.shape) for weight in model.get_weights()])
+        self.model = answering(model, config, self.inputs, target.head)
+        ServedModel(self._answer(), transformed.output, self.inputs).save(str(folder))
+        self.folder = folder
+        self.served = tf.saved_model.load(str(folder))
 
-def trained_answers(model, transformed) -> np.ndarray:
-    data = batches(
-        [transformed.files], transformed.output, LABEL, read_classes(transformed.output), 64, part="all"
-    )
-    return np.concatenate([np.asarray(model(inputs, training=False)) for inputs, _ in data])
-
-
-def ask(served, rows: list[dict[str, list[float]]]) -> dict[str, np.ndarray]:
-    examples = tf.constant([raw_example(row) for row in rows])
-    return {name: value.numpy() for name, value in served.signatures["serving_default"](examples).items()}
-
-
-def ask_tensors(served, rows: list[dict[str, list[float]]], fill: float) -> np.ndarray:
-    lengths = [len(row["a"]) for row in rows]
-    tensors = {}
-    for name in ("a", "b", ODD):
-        whole = name == WHOLE
-        padded = np.full(
-            (len(rows), max(lengths) + 2), 7 if whole else fill, np.int64 if whole else np.float32
+    def _answer(self):
+        task = self.target.head.task
+        if task == "regression":
+            return NumberAnswer(self.model)
+        if task != "generation":
+            return ClassAnswer(self.model, self.target.classes)
+        if self.inputs.tokens:
+            return TokenAnswer(self.model, read_vocabulary(self.transformed.output, "text"), "characters")
+        return SeriesAnswer(
+            self.model, self.inputs, read_scaling(self.transformed.output, self.inputs.numbers)
         )
-        for place, row in enumerate(rows):
-            padded[place, : lengths[place]] = row[name]
-        tensors[argument_name(name)] = tf.constant(padded)
-    lengths = tf.constant(lengths, tf.int64)
-    return served.signatures["sequences"](lengths=lengths, **tensors)["probabilities"].numpy()
+
+    def trained(self) -> np.ndarray:
+        """The answers of the trainer's model to what Transform wrote."""
+        label = None if self.target.head.task == "generation" else LABEL
+        data = Data([self.transformed.files], self.transformed.output, self.inputs, self.target, label, 64)
+        answers = [self.model(inputs, training=False) for inputs, _, _ in data.part(None).in_order()]
+        return np.concatenate([np.asarray(one) for one in answers])
+
+    def ask(self, rows: list[dict], signature: str = "serving_default") -> dict[str, np.ndarray]:
+        rows = [{name: row[name] for name in self.inputs.names} for row in rows]
+        examples = tf.constant([raw_example(row) for row in rows], tf.string)
+        return {
+            name: one.numpy() for name, one in self.served.signatures[signature](examples=examples).items()
+        }
+
+    def ask_tensors(self, rows: list[dict], fill: float, extra: int = 2) -> dict[str, np.ndarray]:
+        lengths = [len(row[self.inputs.names[0]]) for row in rows]
+        found = self.served.signatures["sequences"](
+            lengths=tf.constant(lengths, tf.int64),
+            **self.tensors(rows, fill, max(lengths, default=0) + extra),
+        )
+        return {name: one.numpy() for name, one in found.items()}
+
+    def tensors(self, rows: list[dict], fill: float, width: int) -> dict[str, tf.Tensor]:
+        """Per feature the rows as one tensor; behind each row any value."""
+        kinds = self.transformed.output.raw_feature_spec()
+        tensors = {}
+        for name in self.inputs.names:
+            kind = kinds[name].dtype
+            filler = {tf.string: "any", tf.int64: 7}.get(kind, fill)
+            padded = [list(row[name]) + [filler] * (width - len(row[name])) for row in rows]
+            tensors[argument_name(name)] = tf.constant(padded, kind, shape=[len(rows), width])
+        return tensors
+
+    def draw(self, length: int, random: np.random.Generator) -> dict[str, list]:
+        """A sequence of new values for the features."""
+        drawn = {
+            "a": random.normal(50, 30, length).tolist(),
+            WHOLE: (2**40 + random.integers(-5, 20, length)).tolist(),
+            ODD: [0.1] * length,
+            "x": random.normal(3, 4, length).tolist(),
+            "note": [" ".join(random.choice(["good", "BAD!", "Ünder", "new"], 3)) for _ in range(length)],
+            "colour": random.choice(["red", "green", "blue", ""], length).tolist(),
+            "text": random.choice(list("theca \\z"), length).tolist(),
+        }
+        return {name: drawn[name] for name in self.inputs.names}
 
 
-def test_classes_are_in_the_order_people_expect(transformed):
-    assert read_classes(transformed.output) == ["2", "10", "z"]
-    assert sorted(["b", "10", "nan", "2", "a"], key=_class_order) == ["2", "10", "a", "b", "nan"]
+@pytest.fixture(scope="module")
+def multiclass(transformed, tmp_path_factory) -> Exported:
+    target = Target(Head("multiclass", 3), ("2", "10", "z"))
+    return Exported(transformed, target, tmp_path_factory.mktemp("multiclass"), bidirectional=True)
 
 
-def test_both_signatures_answer_like_the_trainers_model(served, model, transformed):
-    expected = trained_answers(model, transformed)
-    together = ask(served, transformed.sequences)
-    np.testing.assert_allclose(together["probabilities"], expected, atol=1e-5)
-    alone = [ask(served, [row])["probabilities"][0] for row in transformed.sequences[:12]]
-    np.testing.assert_allclose(alone, expected[:12], atol=1e-5)
+@pytest.fixture(scope="module")
+def binary(worded, tmp_path_factory) -> Exported:
+    return Exported(worded, Target(Head("binary"), ("no", "yes")), tmp_path_factory.mktemp("binary"))
+
+
+@pytest.fixture(scope="module")
+def regression(measured, tmp_path_factory) -> Exported:
+    target = Target(Head("regression", 1, 120.0, 300.0))
+    return Exported(measured, target, tmp_path_factory.mktemp("regression"))
+
+
+@pytest.fixture(scope="module")
+def characters(spoken, tmp_path_factory) -> Exported:
+    size = next(iter(read_inputs(spoken.output, LABEL).tokens.values()))
+    target = Target(Head("generation", size))
+    return Exported(spoken, target, tmp_path_factory.mktemp("characters"), units=(6, 5))
+
+
+@pytest.fixture(scope="module")
+def numbers(series, tmp_path_factory) -> Exported:
+    return Exported(series, Target(Head("generation", 3)), tmp_path_factory.mktemp("series"))
+
+
+MAIN = {"multiclass": "probabilities", "binary": "probabilities", "regression": "prediction"}
+EVERY = [*MAIN, "characters", "numbers"]
+
+
+@pytest.fixture(params=EVERY)
+def exported(request) -> Exported:
+    return request.getfixturevalue(request.param)
+
+
+@pytest.mark.parametrize("name", MAIN)
+def test_both_signatures_answer_like_the_trainers_model(name, request):
+    exported = request.getfixturevalue(name)
+    expected = exported.trained()
+    expected = expected[:, 0] if name == "regression" else expected
+    scale = exported.target.head.scale
+    rows = exported.transformed.sequences
+    np.testing.assert_allclose(exported.ask(rows)[MAIN[name]], expected, atol=1e-5 * scale)
+    alone = [exported.ask([row])[MAIN[name]][0] for row in rows[:12]]
+    np.testing.assert_allclose(alone, expected[:12], atol=1e-5 * scale)
     for fill in (0.0, 1e6, float("nan")):
-        np.testing.assert_allclose(ask_tensors(served, transformed.sequences, fill), expected, atol=1e-5)
+        found = exported.ask_tensors(rows, fill)[MAIN[name]]
+        np.testing.assert_allclose(found, expected, atol=1e-5 * scale)
 
 
-def test_label_and_score_are_those_of_the_likeliest_class(served, transformed):
-    found = ask(served, transformed.sequences)
+@settings(deadline=None, max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    lengths=st.lists(st.integers(0, LONGEST), min_size=1, max_size=64),
+    extra=st.integers(0, 4),
+    seed=st.integers(0, 1000),
+)
+def test_any_batch_gives_each_sequence_the_answer_it_gets_alone(exported, lengths, extra, seed):
+    random = np.random.default_rng(seed)
+    rows = [exported.draw(length, random) for length in lengths]
+    together, tensors = exported.ask(rows), exported.ask_tensors(rows, -1e4, extra)
+    scale = max(1.0, exported.target.head.scale)
+    for name, whole in together.items():
+        if whole.dtype == object:
+            continue  # texts follow from the numbers, and flip where two are equal to rounding
+        alone = [exported.ask([row])[name][0] for row in rows[:4]]
+        if exported.target.head.task == "generation" and name == "prediction":
+            scale = float(2**24)  # in the unit of a feature of this size
+        np.testing.assert_allclose(whole[:4], alone, atol=1e-5 * scale, rtol=1e-5, err_msg=name)
+        np.testing.assert_allclose(tensors[name], whole, atol=1e-5 * scale, rtol=1e-5, err_msg=name)
+
+
+def test_a_sequence_without_steps_is_answered_by_the_rule_and_fails_no_other(exported):
+    random = np.random.default_rng(0)
+    empty, other = exported.draw(0, random), exported.draw(5, random)
+    both, alone = exported.ask([empty, other]), exported.ask([other])
+    assert all(np.isfinite(one).all() for one in both.values() if one.dtype != object)
+    for name, one in alone.items():
+        if one.dtype != object:
+            np.testing.assert_allclose(both[name][1], one[0], rtol=1e-4)
+
+
+def test_lengths_beyond_the_tensors_count_as_all_steps_and_fail_no_other(multiclass):
+    random = np.random.default_rng(1)
+    rows = [multiclass.draw(4, random) for _ in range(3)]
+    tensors = multiclass.tensors(rows, 0.0, 4)
+    ask = multiclass.served.signatures["sequences"]
+    found = ask(lengths=tf.constant([9, -1, 4], tf.int64), **tensors)["probabilities"].numpy()
+    expected = ask(lengths=tf.constant([4, 0, 4], tf.int64), **tensors)["probabilities"].numpy()
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_values_that_are_no_numbers_are_missing_and_fail_no_other(multiclass):
+    random = np.random.default_rng(2)
+    odd, other = multiclass.draw(3, random), multiclass.draw(3, random)
+    odd["a"] = [float("inf"), float("nan"), -float("inf")]
+    found = multiclass.ask([odd, other])["probabilities"]
+    assert np.isfinite(found).all()
+    np.testing.assert_allclose(found[1], multiclass.ask([other])["probabilities"][0], atol=1e-6)
+
+
+def test_bytes_that_are_no_text_are_answered(binary):
+    odd = {"note": [b"\xff\xfe good", b""], "colour": [b"\x80", b"red"], "x": [1.0, 2.0]}
+    assert np.isfinite(binary.ask([odd])["probabilities"]).all()
+
+
+def test_label_and_score_are_those_of_the_likeliest_class(multiclass):
+    found = multiclass.ask(multiclass.transformed.sequences)
     best = found["probabilities"].argmax(axis=1)
     assert [text.decode() for text in found["label"]] == [["2", "10", "z"][i] for i in best]
     np.testing.assert_array_equal(found["score"], found["probabilities"].max(axis=1))
 
 
-def test_an_empty_batch_gives_an_empty_answer(served):
-    found = served.signatures["serving_default"](tf.zeros([0], tf.string))
-    assert found["probabilities"].shape == (0, 3)
+def test_half_is_enough_for_the_positive_class():
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Identity()])
+    answer = ClassAnswer(model, ("no", "yes"))
+    label = answer(tf.constant([[0.5, 0.5], [0.6, 0.4], [0.4, 0.6]]))["label"].numpy().tolist()
+    assert label == [b"yes", b"no", b"yes"]
 
 
-def test_lengths_beyond_the_tensors_are_an_error_and_the_next_request_works(served):
-    kinds = {"a": tf.float32, WHOLE: tf.int64, ODD: tf.float32}
-    one = {argument_name(name): tf.ones([1, 2], kind) for name, kind in kinds.items()}
-    ask_served = served.signatures["sequences"]
-    for length in (3, -1):
-        with pytest.raises(tf.errors.InvalidArgumentError, match="expected 0 to the steps"):
-            ask_served(lengths=tf.constant([length], tf.int64), **one)
-    assert ask_served(lengths=tf.constant([2], tf.int64), **one)["probabilities"].shape == (1, 3)
+def test_an_empty_batch_gives_an_empty_answer(exported):
+    found = exported.served.signatures["serving_default"](examples=tf.zeros([0], tf.string))
+    assert {len(one) for one in found.values()} == {0}
 
 
-def test_the_export_holds_no_op_that_needs_a_gpu_or_python(served):
-    graphs = [signature.graph.as_graph_def() for signature in served.signatures.values()]
-    ops = {node.op for graph in graphs for node in graph.node}
-    ops |= {node.op for graph in graphs for function in graph.library.function for node in function.node_def}
-    assert not {op for op in ops if "Cudnn" in op or "PyFunc" in op or "Random" in op}
+def test_the_export_holds_no_op_that_needs_a_gpu_or_python(exported):
+    for name, signature in exported.served.signatures.items():
+        graph = signature.graph.as_graph_def()
+        ops = {node.op for node in graph.node}
+        ops |= {node.op for function in graph.library.function for node in function.node_def}
+        allowed = "Stateless" if name in ("generate", "evaluation") else "none"
+        wrong = {
+            op for op in ops if "Cudnn" in op or "PyFunc" in op or ("Random" in op and allowed not in op)
+        }
+        assert not wrong, name
 
 
-def test_validation_takes_every_tenth_and_fit_the_rest(transformed):
-    classes = read_classes(transformed.output)
-
-    def count(part: str) -> int:
-        data = batches([transformed.files], transformed.output, LABEL, classes, 5, part=part)
-        return sum(len(labels) for _, labels in data)
-
-    total = len(transformed.sequences)
-    assert (count("all"), count("validation"), count("fit")) == (
-        total,
-        -(-total // 10),
-        total - -(-total // 10),
+def test_the_requests_beside_the_model_are_answered(exported):
+    data = Data(
+        [exported.transformed.files], exported.transformed.output, exported.inputs, exported.target, None, 8
     )
+    parsed = next(iter(data.part(None).records.batch(5).map(data.part(None)._parse)))
+    texts = ["note"] if "note" in exported.inputs.names else []
+    between = "" if "text" in exported.inputs.names else None
+    batch = pad(parsed["stacked"])
+    write_beside(str(exported.folder), exported.transformed.output, exported.inputs, texts, batch, between)
+    requests = json.loads((exported.folder / "assets.extra" / "example_requests.json").read_text())
+    assert [one["signature_name"] for one in requests] == [
+        "sequences", "serving_default", *(["generate"] if between is not None else [])
+    ]  # fmt: skip
+    answers = []
+    for request in requests:
+        signature = exported.served.signatures[request["signature_name"]]
+        kinds = {name: one.dtype for name, one in signature.structured_input_signature[1].items()}
+        values = {name: tf.constant(decoded(one), kinds[name]) for name, one in request["inputs"].items()}
+        answers.append(signature(**values))
+    for name, one in answers[0].items():
+        assert len(one) == 3
+        if one.dtype != tf.string:
+            np.testing.assert_allclose(one, answers[1][name], rtol=1e-5, atol=1e-5)
 
 
-def test_one_class_alone_is_refused(transformed, monkeypatch):
-    monkeypatch.setattr(transformed.output.__class__, "vocabulary_by_name", lambda *_: [b"only"])
-    with pytest.raises(DataRefused, match="one class only"):
-        read_classes(transformed.output)
+def decoded(value: object) -> object:
+    """A JSON value as TensorFlow Serving reads it."""
+    if isinstance(value, dict):
+        return base64.b64decode(value["b64"])
+    return [decoded(one) for one in value] if isinstance(value, list) else value
+
+
+@pytest.mark.parametrize("name", ["multiclass", "regression"])
+def test_the_requests_hold_sequences_of_the_training_split(name, request):
+    exported = request.getfixturevalue(name)
+    data = Data(
+        [exported.transformed.files], exported.transformed.output, exported.inputs, exported.target, None, 8
+    )
+    parsed = next(iter(data.part(None).records.batch(5).map(data.part(None)._parse)))
+    rows = raw_rows(exported.transformed.output, exported.inputs, [], pad(parsed["stacked"]))
+    kept = slice(-MAX_LENGTH, None) if name == "multiclass" else slice(None)
+    originals = [one["a"][kept] for one in exported.transformed.sequences]
+    for row in rows:
+        close = [len(one) == len(row["a"]) and np.allclose(one, row["a"], rtol=1e-3) for one in originals]
+        assert any(close)
+
+
+def test_the_schema_beside_the_model_names_its_raw_features(binary):
+    schema = text_format.Parse(
+        (binary.folder / "assets.extra" / "raw_schema.pbtxt").read_text(), schema_pb2.Schema()
+    )
+    assert sorted(one.name for one in schema.feature) == ["colour", "note", "x"]
+
+
+def test_steps_before_the_last_ones_kept_change_nothing(multiclass):
+    row = multiclass.draw(MAX_LENGTH + 5, np.random.default_rng(3))
+    kept = {name: steps[-MAX_LENGTH:] for name, steps in row.items()}
+    np.testing.assert_array_equal(
+        multiclass.ask([row])["probabilities"], multiclass.ask([kept])["probabilities"]
+    )

@@ -1,0 +1,1 @@
+"""What the example configurations reach, end to end, see `__main__`."""

@@ -1,0 +1,1 @@
+"""Training speed of the Trainer against plain Keras and PyTorch, see `__main__`."""
