@@ -26,6 +26,7 @@ from components.trainer.fitting import compile_model
 from components.trainer.model import build
 from components.trainer.survey import survey
 from components.trainer.target import Target
+from components.trainer.training import _pays
 from pipeline.config import Training
 
 _LABEL = "label"
@@ -83,7 +84,10 @@ def contender(folder: Path, shape: Shape) -> Epoch:
     classes = tuple(map(str, range(max(2, shape.size)))) if shape.task in ("binary", "multiclass") else ()
     found = survey([str(path)], transform, inputs, label)
     widths = widths_of(found.lengths)
-    jit = devices.xla_pays(int(found.lengths.sum()), _LONG, len(widths))
+    jit = _pays(
+        model_of(shape), Training(batch_size=BATCH, epochs=_LONG), Target(head),
+        int(found.lengths.sum()), len(widths),
+    )  # fmt: skip
     data = Data(
         [str(path)], transform, inputs, Target(head, classes), label, BATCH,
         widths if jit else (), int(found.lengths.max()),

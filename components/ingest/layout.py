@@ -95,7 +95,8 @@ def look(config: Config) -> Layout:
     kinds = dict(config.data.features or {})
     if not kinds:
         candidates = [name for name in columns if name not in (*config.data.ignore, *config.data.slices)]
-        kinds = _infer(candidates, sample)
+        # Of a text each token is a category, also where it reads as a number.
+        kinds = {text_file.COLUMN: "category"} if config.format == "text" else _infer(candidates, sample)
     refuse_unusable([*kinds, *config.data.slices, *([config.label] if config.task != "generation" else [])])
     time = None
     moments = ts_file.TIME if config.format == "ts" else config.data.time

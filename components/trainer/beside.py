@@ -19,7 +19,7 @@ from components.transform.tokens import FIRST_TOKEN, of_one_line
 
 FOLDER = "assets.extra"  # what TensorFlow Serving leaves alone in a SavedModel
 SCHEMA, REQUESTS = "raw_schema.pbtxt", "example_requests.json"
-_SHOWN_SEQUENCES, _SHOWN_STEPS = 3, 20
+SHOWN_SEQUENCES, _SHOWN_STEPS = 3, 20
 
 Row = dict[str, list[Any]]  # feature to its steps
 
@@ -71,7 +71,7 @@ def raw_rows(
     transform: tft.TFTransformOutput, inputs: Inputs, texts: Sequence[str], batch: Mapping[str, tf.Tensor]
 ) -> list[Row]:
     """The first sequences of a batch in raw values: of a text one step, of an unknown token none."""
-    count = min(_SHOWN_SEQUENCES, len(batch["mask"]))
+    count = min(SHOWN_SEQUENCES, len(batch["mask"]))
     lengths = np.minimum(batch["mask"].numpy()[:count].sum(axis=1), _SHOWN_STEPS)
     spec = transform.raw_feature_spec()
     columns: dict[str, list[list[Any]]] = {}

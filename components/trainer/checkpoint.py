@@ -88,7 +88,6 @@ class Checkpoint:
         tf.io.gfile.rename(self._unfinished, self._path, overwrite=True)
 
     def delete(self) -> None:
-        """Forgets the state."""
-        for path in (self._path, self._unfinished):
-            if tf.io.gfile.exists(path):
-                tf.io.gfile.remove(path)
+        """Forgets the state, and those that trainings given up have left."""
+        if tf.io.gfile.exists(self._folder):
+            tf.io.gfile.rmtree(self._folder)

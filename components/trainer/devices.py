@@ -7,15 +7,22 @@ import keras
 import tensorflow as tf
 
 _STEPS_XLA_PAYS_FROM = 1_000_000  # on a CPU, for each shape it compiles; fewer are sooner fitted without
+_STATE_XLA_PAYS_TO = 4096  # numbers in the state of a batch; beyond, TensorFlow's own products are faster
 _TENSOR_CORES = (7, 0)  # compute capability from which on float16 is faster
 
 
-def xla_pays(steps: int, epochs: int, shapes: int) -> bool:
-    """Whether compiling the training for some shapes of batches with XLA takes less time than it saves.
+def xla_pays(steps: int, shapes: int, state: int) -> bool:
+    """Whether compiling the training with XLA takes less time than it saves; see benchmarks/RESULTS.md.
 
     Never on a GPU, where cuDNN's GRU is faster than what XLA makes of a loop.
+
+    Args:
+      steps: of all sequences and epochs together.
+      shapes: of batches, for each of which it is compiled.
+      state: numbers in the state of a batch: its sequences times the units of the widest layer.
     """
-    return not tf.config.list_physical_devices("GPU") and steps * epochs >= shapes * _STEPS_XLA_PAYS_FROM
+    enough, small = steps >= shapes * _STEPS_XLA_PAYS_FROM, state <= _STATE_XLA_PAYS_TO
+    return enough and small and not tf.config.list_physical_devices("GPU")
 
 
 def strategy() -> tf.distribute.Strategy:

@@ -12,18 +12,18 @@ from tfx import v1 as tfx
 
 from components.trainer import devices
 from components.trainer.answers import ClassAnswer, NumberAnswer
-from components.trainer.beside import write_beside
+from components.trainer.beside import SHOWN_SEQUENCES, write_beside
 from components.trainer.checkpoint import Checkpoint
 from components.trainer.dataset import Data, widths_of
 from components.trainer.export import Answer, ServedModel
 from components.trainer.fitting import Report, compile_model, fit
 from components.trainer.generation import TokenAnswer
 from components.trainer.holdout import Mask, hold_out
-from components.trainer.inputs import Inputs, read_inputs, read_vocabulary
+from components.trainer.inputs import Inputs, pad, read_inputs, read_vocabulary
 from components.trainer.model import Head, answering, build
 from components.trainer.scaling import read_scaling
 from components.trainer.series import SeriesAnswer
-from components.trainer.survey import survey
+from components.trainer.survey import read_records, survey
 from components.trainer.target import Target, class_target, number_target
 from components.transform.preprocessing import CLASSES
 from pipeline.config import Model, Training
@@ -88,12 +88,12 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
     found = survey(fn_args.train_files, transform, inputs, label)
     fitted, held = hold_out(found, settings["window_span"])
     _refuse_too_few(fitted, held, training)
-    target = _target(settings, transform, inputs, found.labels[fitted], training)
-    widths = widths_of(found.lengths)
-    jit = devices.xla_pays(int(found.lengths[fitted].sum()), training.epochs, len(widths))
+    target = _target(settings, transform, inputs, found.labels, training)
+    widths, longest = widths_of(found.lengths), int(found.lengths.max())
+    jit = _pays(config, training, target, int(found.lengths[fitted].sum()), len(widths))
     data = Data(
         fn_args.train_files, transform, inputs, target, label, training.batch_size,
-        widths if jit else (), int(found.lengths.max()),
+        widths if jit else (), longest,
     )  # fmt: skip
     keras.utils.set_random_seed(training.seed)
     with devices.strategy().scope(), devices.computing_in(devices.precision()):
@@ -104,10 +104,11 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
         f"{fn_args.model_run_dir.rstrip('/').rsplit('/', 2)[0]}/{_UNFINISHED}",
         {**settings}, fn_args.transform_output, list(fn_args.train_files),
     )  # fmt: skip
+    validation = data.part(held, found.record_bytes).sorted()
     state = fit(
         model,
         data.part(fitted, found.record_bytes).epochs(int(fitted.sum()), training.seed),
-        data.part(held, found.record_bytes).sorted(),
+        validation,
         training,
         checkpoint,
         Report(target.head, training.epochs, f"{fn_args.model_run_dir}/{TENSORBOARD}"),
@@ -115,15 +116,23 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
     answers = answering(model, config, inputs, target.head)
     tf.io.gfile.makedirs(fn_args.model_run_dir)
     answers.save(f"{fn_args.model_run_dir}/{KERAS_MODEL}")
-    answer = _answer(answers, settings, transform, inputs, target)
-    ServedModel(answer, transform, inputs).save(fn_args.serving_model_dir)
-    batch, _, _ = next(iter(data.part(held).in_order()))
-    between = answer.between if isinstance(answer, TokenAnswer) else None
-    write_beside(fn_args.serving_model_dir, transform, inputs, settings["texts"], batch, between)
     history = {"parameters": model.count_params(), "classes": list(target.classes), "epochs": state.epochs}
     with tf.io.gfile.GFile(f"{fn_args.model_run_dir}/{HISTORY}", "w") as file:
         file.write(json.dumps(history, indent=2) + "\n")
+    answer = _answer(answers, settings, transform, inputs, target)
+    ServedModel(answer, transform, inputs).save(fn_args.serving_model_dir)
+    shown = read_records(fn_args.train_files).batch(SHOWN_SEQUENCES).map(data.parse)
+    between = answer.between if isinstance(answer, TokenAnswer) else None
+    batch = pad(next(iter(shown))["stacked"])
+    write_beside(fn_args.serving_model_dir, transform, inputs, settings["texts"], batch, between)
     checkpoint.delete()
+
+
+def _pays(config: Model, training: Training, target: Target, steps: int, shapes: int) -> bool:
+    """Whether to compile with XLA; a head at every step is computed faster without."""
+    state = training.batch_size * max(config.units)
+    every_step = target.head.task == "generation"
+    return not every_step and devices.xla_pays(steps * training.epochs, shapes, state)
 
 
 def _refuse_mixture(task: str, inputs: Inputs) -> None:
@@ -137,11 +146,13 @@ def _refuse_mixture(task: str, inputs: Inputs) -> None:
 def _refuse_too_few(fitted: Mask, held: Mask, training: Training) -> None:
     count = int(fitted.sum())
     if count < training.batch_size or not held.any():
+        dropped = len(fitted) - count - int(held.sum())
+        overlapping = f" and {dropped} windows that share steps with these" if dropped else ""
         raise ConfigError(
             "the training split has fewer sequences than a batch",
             [
-                f"expected at least training.batch_size ({training.batch_size}) beside those held out to "
-                f"decide when to stop, got {count} beside {int(held.sum())}; "
+                f"expected at least training.batch_size ({training.batch_size}) to fit to, got {count} "
+                f"beside {int(held.sum())} held out to decide when to stop{overlapping}; "
                 "lower training.batch_size, or give more data"
             ],
         )

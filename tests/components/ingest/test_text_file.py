@@ -57,7 +57,6 @@ def test_words_joined_are_the_text_again(text):
     assert all(words)
 
 
-@pytest.mark.xfail(strict=True, reason="a text with a number is taken for a column of numbers")
 @pytest.mark.parametrize("tokens", ["words", "characters"])
 def test_a_text_with_numbers_and_words_for_nothing_is_text(write, ingest, tokens):
     text = "Act 1: none, nan or null?\n" * 4

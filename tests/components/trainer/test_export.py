@@ -62,8 +62,10 @@ class Exported:
         """The answers of the trainer's model to what Transform wrote."""
         label = None if self.target.head.task == "generation" else LABEL
         data = Data([self.transformed.files], self.transformed.output, self.inputs, self.target, label, 64)
-        answers = [self.model(inputs, training=False) for inputs, _, _ in data.part(None).in_order()]
-        return np.concatenate([np.asarray(one) for one in answers])
+        batches = data.part(None).in_order()
+        return np.concatenate(
+            [self.model(inputs, training=False)[weight > 0] for inputs, _, weight in batches]
+        )
 
     def ask(self, rows: list[dict], signature: str = "serving_default") -> dict[str, np.ndarray]:
         rows = [{name: row[name] for name in self.inputs.names} for row in rows]
@@ -248,7 +250,7 @@ def test_the_requests_beside_the_model_are_answered(exported):
     data = Data(
         [exported.transformed.files], exported.transformed.output, exported.inputs, exported.target, None, 8
     )
-    parsed = next(iter(data.part(None).records.batch(5).map(data.part(None)._parse)))
+    parsed = next(iter(data.part(None).records.batch(5).map(data.parse)))
     texts = ["note"] if "note" in exported.inputs.names else []
     between = "" if "text" in exported.inputs.names else None
     batch = pad(parsed["stacked"])
@@ -282,7 +284,7 @@ def test_the_requests_hold_sequences_of_the_training_split(name, request):
     data = Data(
         [exported.transformed.files], exported.transformed.output, exported.inputs, exported.target, None, 8
     )
-    parsed = next(iter(data.part(None).records.batch(5).map(data.part(None)._parse)))
+    parsed = next(iter(data.part(None).records.batch(5).map(data.parse)))
     rows = raw_rows(exported.transformed.output, exported.inputs, [], pad(parsed["stacked"]))
     kept = slice(-MAX_LENGTH, None) if name == "multiclass" else slice(None)
     originals = [one["a"][kept] for one in exported.transformed.sequences]
