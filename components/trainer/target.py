@@ -37,7 +37,7 @@ def class_target(
       task: which of the two.
       classes: of the training split.
       positive: the class that `binary` is about; None is the last in order.
-      labels: [N] class of each sequence the model is fitted to, as bytes.
+      labels: [N] class of each sequence of the training split, as bytes.
       training: `class_weight`: `balanced` gives each class the same weight in total, N / (classes *
         its sequences), as in King & Zeng, 2001 (https://doi.org/10.1093/oxfordjournals.pan.a004868).
 
@@ -62,8 +62,8 @@ def class_target(
 
 
 def _refuse_unknown(labels: npt.NDArray[Any], classes: Sequence[str]) -> None:
-    known = {text.encode() for text in classes}
-    if unknown := [label for label in labels if label not in known]:
+    unknown = labels[~np.isin(labels, np.array([text.encode() for text in classes], dtype=object))]
+    if len(unknown):
         example = unknown[0].decode(errors="replace")
         raise DataRefused(
             "labels that are no class",
