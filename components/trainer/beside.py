@@ -60,7 +60,7 @@ def write_beside(
     tf.io.gfile.makedirs(f"{folder}/{FOLDER}")
     contents = {
         SCHEMA: text_format.MessageToString(kept),
-        REQUESTS: json.dumps(requests, ensure_ascii=False, indent=1) + "\n",
+        REQUESTS: "[\n" + ",\n".join(json.dumps(one, ensure_ascii=False) for one in requests) + "\n]\n",
     }
     for name, content in contents.items():
         with tf.io.gfile.GFile(f"{folder}/{FOLDER}/{name}", "w") as file:

@@ -94,6 +94,18 @@ def test_several_classes_get_a_bound_so_that_run_works(first, tmp_path):
     assert [(bound.metric, bound.min) for bound in config.gate.thresholds] == [("recall_macro", 0.8)]
 
 
+def test_every_task_gets_bounds_that_run_needs(first, tmp_path):
+    def metrics(name: str, text: str) -> tuple[str, list[str]]:
+        found = yaml.safe_load(first(name, text))
+        return found["task"], [bound["metric"] for bound in found["gate"]["thresholds"]]
+
+    assert metrics("engines.csv", ENGINES) == ("binary", ["recall", "precision"])
+    assert "of the class 'yes'" in line_of((tmp_path / "sluice.yaml").read_text(), "gate")
+    rows = "".join(f"{i},{t},{t * 0.5},{i * 1.37:.2f}\n" for i in range(30) for t in range(3))
+    assert metrics("rows.csv", f"trip,t,speed,target\n{rows}") == ("regression", ["r2"])
+    assert metrics("words.txt", "To be, or not to be\n" * 20) == ("generation", ["perplexity"])
+
+
 def test_a_label_of_many_numbers_means_regression(first):
     rows = "".join(f"{i},{t},{t * 0.5},{i * 1.37:.2f}\n" for i in range(30) for t in range(3))
     text = first("rows.csv", f"trip,t,speed,target\n{rows}")
