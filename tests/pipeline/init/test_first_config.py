@@ -103,7 +103,10 @@ def test_every_task_gets_bounds_that_run_needs(first, tmp_path):
     assert "of the class 'yes'" in line_of((tmp_path / "sluice.yaml").read_text(), "gate")
     rows = "".join(f"{i},{t},{t * 0.5},{i * 1.37:.2f}\n" for i in range(30) for t in range(3))
     assert metrics("rows.csv", f"trip,t,speed,target\n{rows}") == ("regression", ["r2"])
-    assert metrics("words.txt", "To be, or not to be\n" * 20) == ("generation", ["perplexity"])
+    assert metrics(
+        "play.txt",
+        "To be or not to be,\nthat is the question: whether it is nobler in the mind\n\nto suffer\n" * 5,
+    ) == ("generation", ["perplexity"])
 
 
 def test_a_label_of_many_numbers_means_regression(first):
