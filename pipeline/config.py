@@ -52,6 +52,13 @@ def _delimiter(text: str) -> str:
     return "tab" if text == "\t" else text
 
 
+def _as_class(value: Any) -> Any:
+    """A class that YAML may have read as a number; what it reads as a boolean could be one of many texts."""
+    if isinstance(value, bool):
+        raise ValueError('expected text; YAML reads yes, no, true and false as booleans: write "yes"')
+    return str(value) if isinstance(value, int | float) else value
+
+
 class GivenSource(_Section):
     """Two sources, where the split is given by the files."""
 
@@ -118,7 +125,9 @@ class Data(_Section):
         float | None, Field(description="regression: labels above it count as this number")
     ] = None
     positive: Annotated[
-        str | None, Field(description="binary: the class to find; default: the last in order, 1 of 0 and 1")
+        str | None,
+        BeforeValidator(_as_class),
+        Field(description="binary: the class to find; default: the last in order, 1 of 0 and 1"),
     ] = None
     label_time: Annotated[str | None, Field(description="column: when the label was known")] = None
     features: Annotated[
@@ -222,7 +231,7 @@ class Training(_Section):
     ] = "constant"
     clip_norm: Annotated[float, Field(gt=0, description="norm that gradients are cut to")] = 1.0
     class_weight: Annotated[
-        Literal["none", "balanced"] | dict[str, Annotated[float, Field(ge=0)]],
+        Literal["none", "balanced"] | dict[str, NonNegative],
         Field(description="balanced: the same weight for each class in total; or class: weight, 1 if absent"),
     ] = "none"
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 1

@@ -123,6 +123,8 @@ def _task_problems(config: Config) -> Iterator[str]:
         yield f"training.class_weight: {task} has no classes; leave it out"
     if task != "generation":
         return
+    if data.window is not None and data.window.length < 2:
+        yield "data.window.length: generation learns the next step, and a window of 1 has none; use 2 or more"
     if model.bidirectional:
         yield "model.bidirectional: generation learns the next step and must not read it; use false"
     kinds = list((data.features or {}).values())
@@ -231,6 +233,11 @@ def _gate_slice_problems(config: Config) -> Iterator[str]:
             yield f"{key}: the slice {where} is not in gate.slices"
         elif where == "label" and not has_classes(config):
             yield f"{key}: the slice label needs classes, which {config.task} has not"
+        elif where == "label" and config.task == "binary" and threshold.metric in AVERAGED:
+            yield (
+                f"{key}: it is that of the positive class, and a slice by label holds one class only; "
+                f"without slice, {threshold.metric}[class] is that of a class"
+            )
     for name in config.gate.slices:
         if name not in ("sequence_length", "label"):
             yield f"gate.slices: {name} is not available yet; known: sequence_length, label"

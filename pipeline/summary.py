@@ -9,6 +9,7 @@ from rich.table import Table
 
 from components.verdict.slices import slice_text
 from pipeline import record
+from pipeline.figures import figure
 
 # What the table of metrics shows of each task, which is the first whose metrics were all measured.
 _COLUMNS = (
@@ -116,7 +117,7 @@ def training_line(run: dict[str, Any]) -> str | None:
     layers = ", ".join(str(units) for units in model["units"])
     return (
         f"{kind}({layers}), {history['parameters']:,} parameters, {len(epochs)} epochs; "
-        f"kept epoch {best + 1} (validation loss {epochs[best]['val_loss']:.4f})"
+        f"kept epoch {best + 1} (validation loss {figure(epochs[best]['val_loss'])})"
     )
 
 
@@ -134,7 +135,7 @@ def metrics_table(evaluation: dict[str, Any]) -> Table:
         table.add_column(name.removesuffix("_macro"), justify="right", no_wrap=True)
     for one in evaluation["slices"][:_SHOWN_SLICES]:
         values = (_shown_metric(name, one, overall) for name in columns)
-        shown = ("–" if value is None else f"{value:.4f}" for value in values)
+        shown = ("–" if value is None else figure(value) for value in values)
         table.add_row(slice_text(one["slice"]), f"{one['examples']:,}", *shown)
     if len(evaluation["slices"]) > _SHOWN_SLICES:
         table.add_row(f"… and {len(evaluation['slices']) - _SHOWN_SLICES} more slices")

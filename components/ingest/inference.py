@@ -23,6 +23,7 @@ _FOREIGN = {
     r"^\d{1,2}[./-]\d{1,2}[./-]\d{2,4}( .*)?$": "dates that are not ISO 8601",
 }
 _EXACT_IN_FLOAT32 = 2**24  # the largest whole number up to which float32 misses none
+_NO_NUMBERS = 0.5  # share of the cells up to which a column of numbers may hold what is none
 _WORDS = 3.0  # blanks a cell, on average, from which on text is text and no category
 _TOLD_APART = 20  # cells from which on "nearly all differ" means something
 _MOMENTS = (
@@ -62,8 +63,8 @@ def _infer_text(texts: pa.Array) -> tuple[FeatureKind, str | None]:
     present = texts.filter(pc.invert(is_missing(texts)))
     if not len(present):
         return "float", None
-    if not parse(present, pa.float32(), FLOAT_RE)[1].all():
-        # Some numbers are enough: what is none among them is then an error with its place.
+    if np.mean(parse(present, pa.float32(), FLOAT_RE)[1]) <= _NO_NUMBERS:
+        # Some that are none do not matter: each is then an error with its place.
         whole = mask_of(pc.match_substring_regex(present, INTEGER_RE)).all()
         if whole and len(present) == len(texts):
             numbers, bad = parse(present, pa.int64(), INTEGER_RE)

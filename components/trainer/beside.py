@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -48,7 +49,9 @@ def write_beside(
     requests = example_requests(rows, transform.raw_feature_spec())
     if prompt is not None:
         (name,) = inputs.names
-        tokens = rows[0][name][: _SHOWN_STEPS // 2]
+        tokens = [one for one in rows[0][name] if not prompt or not re.search(r"\s", one)][
+            : _SHOWN_STEPS // 2
+        ]
         requests.append(
             {
                 "signature_name": "generate",

@@ -12,6 +12,7 @@ from components.trainer.checkpoint import Checkpoint, State, variables
 from components.trainer.model import Head
 from pipeline.config import Training
 from pipeline.errors import SluiceError
+from pipeline.figures import figure
 
 log = logging.getLogger("sluice.training")
 
@@ -193,8 +194,8 @@ class Report:
         """Tells of the last of these epochs."""
         self._summarise(epochs)
         shown = self.shown(epochs[-1])
-        train = "  ".join(f"{name} {value:.4f}" for name, value in shown["train"].items())
-        held = "  ".join(f"{name} {value:.4f}" for name, value in shown["validation"].items())
+        train = "  ".join(f"{name} {figure(value)}" for name, value in shown["train"].items())
+        held = "  ".join(f"{name} {figure(value)}" for name, value in shown["validation"].items())
         log.info("epoch %d/%d  %s  validation %s", len(epochs), self._planned, train, held)
 
     def shown(self, metrics: dict[str, float]) -> dict[str, dict[str, float]]:

@@ -17,6 +17,7 @@ PROMPTS: dict[str, tuple[Callable[[tf.Tensor], tf.RaggedTensor], str]] = {
     "words": (tokens.pieces, ""),
     "separated": (lambda texts: tf.strings.split(texts), " "),
 }
+_HOTTEST = 1e6  # temperature from which on all tokens are as likely
 JUDGED_TOKENS = 50  # of a continuation that is compared with the text itself
 
 Tensors = dict[str, Any]
@@ -62,8 +63,8 @@ class TokenAnswer(tf.Module):
         """What the metrics are computed from.
 
         Returns:
-          `log_likelihood` and `tokens` as above; `correct`, how often the likeliest token was the
-          next one; the ids of the greedy `continuation` of the first half, and of what stands there:
+          `log_likelihood` and `tokens` as above; `correct`, how often the likeliest known token was
+          the next one; the ids of the greedy `continuation` of the first half, and of what stands there:
           `reference`, at most 50 tokens, [batch, tokens] with 0 as padding.
         """
         ids, mask = padded["tokens"][:, :, 0], padded["mask"]
@@ -105,7 +106,7 @@ class TokenAnswer(tf.Module):
         ids, mask = padded["tokens"][:, 1:, 0], padded["mask"][:, 1:]
         logits = self._model({name: one[:, :-1] for name, one in padded.items()}, training=False)
         found = -tf.nn.sparse_softmax_cross_entropy_with_logits(labels=ids, logits=logits)
-        hits = tf.logical_and(tf.argmax(logits, axis=-1, output_type=tf.int32) == ids, mask)
+        hits = tf.logical_and(tf.argmax(_spoken(logits), axis=-1, output_type=tf.int32) == ids, mask)
         return {
             "log_likelihood": tf.reduce_sum(tf.where(mask, found, tf.zeros_like(found)), axis=1),
             "tokens": tf.reduce_sum(tf.cast(mask, tf.int64), axis=1),
@@ -122,26 +123,27 @@ class TokenAnswer(tf.Module):
         states = self._read(padded)
         count = tf.maximum(count, 0)
         seed = tf.cast(seed, tf.int32)
-        ids = tf.TensorArray(tf.int32, size=count, element_shape=[None])
+        taken = tf.maximum(count, 1)  # an array of no step cannot be stacked in a graph
+        ids = tf.TensorArray(tf.int32, size=taken, element_shape=[None])
 
         def step(at: tf.Tensor, states: Any, ids: tf.TensorArray) -> Any:
             random = tf.random.stateless_uniform([], tf.stack([seed, at]))
             token = _drawn(_spoken(self._recurrence.answer(states)), temperature, random)
             return at + 1, self._recurrence.advance(self._embedding(token), states), ids.write(at, token)
 
-        _, _, ids = tf.while_loop(lambda at, *_: at < count, step, (tf.constant(0), states, ids))
-        return tf.transpose(tf.reshape(ids.stack(), [count, tf.shape(padded["mask"])[0]]))
+        _, _, ids = tf.while_loop(lambda at, *_: at < taken, step, (tf.constant(0), states, ids))
+        return tf.transpose(ids.stack())[:, :count]
 
 
 def _spoken(logits: tf.Tensor) -> tf.Tensor:
     """Logits without padding and unknown, which no text can be made of."""
-    silent = tf.fill([tf.shape(logits)[0], FIRST_TOKEN], tf.constant(-float("inf")))
-    return tf.concat([silent, logits[:, FIRST_TOKEN:]], axis=1)
+    silent = tf.fill(tf.concat([tf.shape(logits)[:-1], [FIRST_TOKEN]], axis=0), -float("inf"))
+    return tf.concat([silent, logits[..., FIRST_TOKEN:]], axis=-1)
 
 
 def _drawn(logits: tf.Tensor, temperature: tf.Tensor, random: tf.Tensor) -> tf.Tensor:
     """One id a row, [batch] int32: the first at which the distribution function exceeds `random`."""
-    temperature = tf.cast(temperature, tf.float32)
+    temperature = tf.minimum(tf.cast(temperature, tf.float32), _HOTTEST)
     best = tf.argmax(logits, axis=-1, output_type=tf.int32)
     warm = tf.nn.softmax(logits / tf.maximum(temperature, 1e-6))
     below = tf.cumsum(warm, axis=-1) <= random

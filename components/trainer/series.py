@@ -50,15 +50,15 @@ class SeriesAnswer(tf.Module):
         """The next `count` steps, [batch, count, numbers]: each the expectation given those before."""
         states = self._recurrence.read(padded["numbers"], padded["mask"])
         count = tf.maximum(count, 0)
-        found = tf.TensorArray(tf.float32, size=count, element_shape=[None, len(self._names)])
+        taken = tf.maximum(count, 1)  # an array of no step cannot be stacked in a graph
+        found = tf.TensorArray(tf.float32, size=taken, element_shape=[None, len(self._names)])
 
         def step(at: tf.Tensor, states: Any, found: tf.TensorArray) -> Any:
             score = self._recurrence.answer(states)
             return at + 1, self._recurrence.advance(score, states), found.write(at, score)
 
-        _, _, found = tf.while_loop(lambda at, *_: at < count, step, (tf.constant(0), states, found))
-        shape = [count, tf.shape(padded["mask"])[0], len(self._names)]
-        return self._own_units(tf.transpose(tf.reshape(found.stack(), shape), [1, 0, 2]))
+        _, _, found = tf.while_loop(lambda at, *_: at < taken, step, (tf.constant(0), states, found))
+        return self._own_units(tf.transpose(found.stack(), [1, 0, 2])[:, :count])
 
     def _own_units(self, scores: tf.Tensor) -> tf.Tensor:
         return scores * self._deviation + self._mean

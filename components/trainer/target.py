@@ -84,7 +84,10 @@ def _class_weights(
         if unknown := sorted(set(wanted) - set(classes)):
             raise ConfigError(
                 "training.class_weight names classes that do not occur",
-                [f"expected {', '.join(classes)}, got {', '.join(unknown)}"],
+                [
+                    f"expected {', '.join(classes)}, got {', '.join(unknown)} "
+                    "(YAML reads yes and no as true and false; in quotation marks they are text)"
+                ],
             )
         return tuple(wanted.get(text, 1.0) for text in classes)
     counts = [int((labels == text.encode()).sum()) for text in classes]
@@ -105,6 +108,7 @@ def number_target(labels: npt.NDArray[np.float32]) -> Target:
     exact = labels.astype(np.float64)
     if exact.min() == exact.max():
         raise DataRefused(
-            "all labels are the same", [f"every label is {exact[0]:g}; there is nothing to learn"]
+            "all labels are the same",
+            [f"every label is {exact[0]:g}; there is nothing to learn"],
         )
     return Target(Head("regression", 1, float(exact.std()), float(exact.mean())))

@@ -5,6 +5,7 @@ import logging
 from typing import Any, TypedDict
 
 import keras
+import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 import tensorflow_transform as tft
@@ -25,9 +26,9 @@ from components.trainer.scaling import read_scaling
 from components.trainer.series import SeriesAnswer
 from components.trainer.survey import read_records, survey
 from components.trainer.target import Target, class_target, number_target
-from components.transform.preprocessing import CLASSES
+from components.transform.preprocessing import CLASSES, EMPTY_VOCABULARY
 from pipeline.config import Model, Training
-from pipeline.errors import ConfigError
+from pipeline.errors import ConfigError, DataRefused
 
 HISTORY = "history.json"
 KERAS_MODEL = "model.keras"
@@ -88,6 +89,8 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
     found = survey(fn_args.train_files, transform, inputs, label)
     fitted, held = hold_out(found, settings["window_span"])
     _refuse_too_few(fitted, held, training)
+    if label is None:
+        _refuse_nothing_to_say(transform, inputs, found.lengths)
     target = _target(settings, transform, inputs, found.labels, training)
     widths, longest = widths_of(found.lengths), int(found.lengths.max())
     jit = _pays(config, training, target, int(found.lengths[fitted].sum()), len(widths))
@@ -141,6 +144,21 @@ def _refuse_mixture(task: str, inputs: Inputs) -> None:
             "generation learns the next step of one feature of tokens, or of numbers",
             [f"got {', '.join(inputs.names)}; put the others in data.ignore"],
         )
+
+
+def _refuse_nothing_to_say(
+    transform: tft.TFTransformOutput, inputs: Inputs, lengths: npt.NDArray[np.int64]
+) -> None:
+    if lengths.max(initial=0) < 2:
+        raise DataRefused(
+            "no sequence has a next step to learn", ["expected sequences of two steps and more, got one step"]
+        )
+    for feature in inputs.tokens:
+        if read_vocabulary(transform, feature) == [EMPTY_VOCABULARY]:
+            raise DataRefused(
+                f"{feature}: no token occurs twice in the training split",
+                ["tokens that occur once count as unknown, and a model of unknown tokens has nothing to say"],
+            )
 
 
 def _refuse_too_few(fitted: Mask, held: Mask, training: Training) -> None:

@@ -18,6 +18,7 @@ from pipeline.config import RESERVED_FEATURES
 BUCKETS = 4
 SEQUENCE_LENGTH = "sequence_length"  # raw: steps; transformed: the name of the length bucket
 IDENTITY = ("sequence_id", "series_id", "window_start")  # passed on, to hold out whole series
+EMPTY_VOCABULARY = "49d0cd50-04bb-48c0-bc6f-5b575dce351a"  # what tft.vocabulary writes for no token
 CLASSES = "label"  # vocabulary with the classes of the training split
 _ROUNDING = 5e-7  # a few times the precision of float32: a smaller relative deviation of floats is none
 _SEEN_ONCE = 1  # tokens that occur this often are unknown ones: so `unknown` is learnt

@@ -11,6 +11,7 @@ FIRST_TOKEN = 2  # the id of the vocabulary's first token
 
 _BETWEEN = b"\xff"  # stands between pieces while they are cut; valid UTF-8 has no such byte
 _TAG_OR_BLANK = r"</?[a-zA-Z][^<>]*>|\pZ"  # also blanks that RE2's \s does not know, such as U+00A0
+_NUL = r"\x00"  # lower() would end the text here
 _INNER_APOSTROPHE = r"(\pL)['’](\pL)"
 _LONG_NUMBER = r"\pN{5,}"
 _WORD = r"([\pL\pM]+|\pN+|[^\s\pL\pM\pN])"
@@ -26,7 +27,7 @@ def words(texts: tf.Tensor) -> tf.RaggedTensor:
     Args:
       texts: [texts] UTF-8; bytes that are none are replaced.
     """
-    found = tf.strings.lower(_valid(texts), encoding="utf-8")
+    found = tf.strings.lower(tf.strings.regex_replace(_valid(texts), _NUL, " "), encoding="utf-8")
     for pattern, replacement in (
         (_TAG_OR_BLANK, " "),
         (_INNER_APOSTROPHE, r"\1\2"),

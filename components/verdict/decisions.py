@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from components.verdict.evaluation import Missed, SliceMetrics
 from components.verdict.slices import Slice, slice_text
 from pipeline.config import Threshold
+from pipeline.figures import figure
 
 
 @dataclass(frozen=True)
@@ -71,11 +72,11 @@ def _decision(metric: str, side: str, bound: float, one: SliceMetrics, *, passed
     elif value is None:
         reason = f"{metric} is undefined {where} ({sequences}); the bound is {wanted}"
     elif passed:
-        reason = f"{metric} is {value:.4f} {where} ({sequences}); the bound is {wanted}"
+        reason = f"{metric} is {figure(value)} {where} ({sequences}); the bound is {wanted}"
     else:
         reason = (
-            f"{metric} is {value:.4f} {where} ({sequences}), "
-            f"{abs(value - bound):.4f} {'below' if side == 'min' else 'above'} the bound {bound:g}"
+            f"{metric} is {figure(value)} {where} ({sequences}), "
+            f"{figure(abs(value - bound))} {'below' if side == 'min' else 'above'} the bound {bound:g}"
         )
     return Decision(
         gate="value",

@@ -161,7 +161,10 @@ def _task(roles: Roles, kind: str) -> Guess:
     if label is None:
         if kind == "text" or any(column.kind == "text" for column in roles.features):
             return Guess("task", "generation", "text without a label: the model learns what comes next")
-        question = "is the answer a class (binary, multiclass) or a number (regression)? No label was found"
+        question = (
+            "is the answer a class (binary, multiclass), a number (regression) or the next step "
+            "(generation, which has no label)? No label was found"
+        )
         return Guess("task", "multiclass" if kind == "ts" else "regression", "", question)
     number, words = len(label.distinct), value_words(label)
     whole = not label.is_text and bool(np.all(label.numbers == np.floor(label.numbers)))

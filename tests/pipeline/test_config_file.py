@@ -169,6 +169,55 @@ def test_wrong_columns_are_named(load_text, write, data, expected):
     assert expected in "\n".join(problems_of(lambda: load_text(text)))
 
 
+@pytest.mark.parametrize(
+    ("task", "extra", "expected"),
+    [
+        ("multiclass", "positive: a", "data.positive: only binary has a positive class, not multiclass"),
+        ("binary", "positive: true", 'write "yes"'),
+        ("binary", "label_max: 5", "data.label_max: only regression has numbers as labels, not binary"),
+        ("binary", "tokens: words", "data.tokens: only text has them, not csv"),
+        (
+            "regression",
+            "training: {class_weight: balanced}",
+            "training.class_weight: regression has no classes",
+        ),
+        (
+            "generation",
+            "model: {bidirectional: true}",
+            "model.bidirectional: generation learns",
+        ),
+        (
+            "generation",
+            "features: {a: text, b: float}",
+            "learns one feature of tokens, or numbers",
+        ),
+        ("generation", "window: {length: 1}", "data.window.length: generation learns the next step"),
+        (
+            "binary",
+            "gate: {thresholds: [{metric: f1, min: 0.5, slice: label}]}",
+            "without slice, f1[class] is that of a class",
+        ),
+    ],
+)
+def test_keys_that_do_not_go_with_a_task_are_named(load_text, task, extra, expected):
+    section = extra.partition(":")[0]
+    label = "" if task == "generation" else ", label: kind"
+    if section in ("training", "model", "gate"):
+        text = f"name: demo\ntask: {task}\ndata: {{source: rows.csv, sequence_id: id{label}}}\n{extra}\n"
+    else:
+        text = f"name: demo\ntask: {task}\ndata: {{source: rows.csv, sequence_id: id{label}, {extra}}}\n"
+    assert expected in "\n".join(problems_of(lambda: load_text(text)))
+
+
+def test_classes_that_are_numbers_may_be_written_as_numbers(load_text):
+    config = load_text(
+        "name: demo\ntask: binary\ndata: {source: rows.csv, sequence_id: id, label: kind, positive: 1}\n"
+        "training: {class_weight: {0: 2, 1: 3.5}}\n"
+    )
+    assert config.data.positive == "1"
+    assert config.training.class_weight == {"0": 2.0, "1": 3.5}
+
+
 _A_VALUE = {
     "gate.small_slices": "warn",
     "gate.confidence": "0.9",

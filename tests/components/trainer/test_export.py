@@ -229,6 +229,31 @@ def test_half_is_enough_for_the_positive_class():
     assert label == [b"yes", b"no", b"yes"]
 
 
+@pytest.mark.parametrize("count", [0, -2, 1])
+def test_so_many_tokens_are_generated_as_asked_for(characters, numbers, count):
+    text = characters.served.signatures["generate"](
+        prompt=tf.constant(["the", ""]),
+        max_new_tokens=tf.constant(count),
+        temperature=tf.constant(float("inf")),
+        seed=tf.constant(1, tf.int64),
+    )["text"].numpy()
+    assert [len(one.decode()) for one in text] == [max(count, 0)] * 2
+    rows = [numbers.draw(4, np.random.default_rng(1)) for _ in range(2)]
+    steps = numbers.served.signatures["generate"](
+        **numbers.tensors(rows, 0.0, 5),
+        lengths=tf.constant([4, 4], tf.int64),
+        max_new_tokens=tf.constant(count),
+    )
+    assert {one.shape for one in steps.values()} == {(2, max(count, 0))}
+
+
+def test_sequences_of_one_step_are_judged_as_holding_no_next_one(characters, numbers):
+    random = np.random.default_rng(1)
+    for exported, counted in ((characters, "tokens"), (numbers, "values")):
+        found = exported.ask([exported.draw(1, random), exported.draw(1, random)], "evaluation")
+        assert found[counted].tolist() == [0, 0]
+
+
 def test_an_empty_batch_gives_an_empty_answer(exported):
     found = exported.served.signatures["serving_default"](examples=tf.zeros([0], tf.string))
     assert {len(one) for one in found.values()} == {0}

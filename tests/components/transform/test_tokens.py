@@ -148,3 +148,7 @@ def test_no_bytes_crash_and_every_token_is_utf_8(contents):
 def test_no_text_at_all_is_no_row():
     for cut in (tokens.words, tokens.pieces, tokens.characters):
         assert cut(tf.constant([], tf.string)).to_list() == []
+
+
+def test_text_behind_a_nul_is_read():
+    assert tokens.words(tf.constant(["good\x00bad \x00 film"])).to_list() == [[b"good", b"bad", b"film"]]
