@@ -98,7 +98,8 @@ def test_weights_stand_in_the_order_of_the_classes_and_are_1_if_absent():
             ("multiclass", "10", "9"),
             {"class_weight": {"9": 1.0, "8": 2.0, "nine": 2.0}},
             ConfigError,
-            "training.class_weight names classes that do not occur\n  - expected 9, 10, got 8, nine (YAML reads yes and no as true and false; in quotation marks they are text)",
+            "training.class_weight names classes that do not occur\n  - expected 9, 10, got 8, nine "
+            "(YAML reads yes and no as true and false; in quotation marks they are text)",
         ),
     ],
     ids=["one class", "one of several", "three for binary", "positive", "weights"],
