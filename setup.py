@@ -13,6 +13,6 @@ setup(
     packages=find_packages(include=["pipeline*", "components*"]),
     package_data={"pipeline": ["config.schema.json", "configs/*.yaml"]},
     # Workers run in an image or environment that has the pinned requirements; see requirements/.
-    install_requires=["tfx>=1.16,<1.22", "click", "pydantic>=2", "pyyaml", "rich", "scipy"],
+    install_requires=["tfx>=1.16,<1.22", "click", "pydantic>=2", "pyyaml", "rich", "scipy", "tensorboard"],
     entry_points={"console_scripts": ["sluice=pipeline.cli:main"]},
 )

@@ -102,7 +102,9 @@ def _one_epoch(
     devices = model.distribute_strategy.num_replicas_in_sync
     if devices > 1:
         batches, validation = _for_several(batches, devices), _for_several(validation, devices)
-    fitted = {name: values[0] for name, values in model.fit(batches, verbose=0).history.items()}
+    fitted = {
+        name: values[0] for name, values in model.fit(batches, verbose=0, shuffle=False).history.items()
+    }
     judged = model.evaluate(validation, verbose=0, return_dict=True)
     metrics = {"loss": fitted.pop("mean_loss"), "val_loss": judged.pop("mean_loss")}
     objective = fitted.pop("loss")

@@ -249,8 +249,8 @@ def test_what_is_minimised_is_the_mean_over_what_has_weight(tmp_path):
     doubled = {name: np.concatenate([one, one]) for name, one in features.items()}
     padded = doubled, np.concatenate([target, target]), np.concatenate([weights, 0 * weights])
     models = [a_model(BINARY, Training(), dropout=0.0) for _ in range(2)]
-    models[0].fit(batches_of((features, target, weights)), verbose=0)
-    models[1].fit(batches_of(padded), verbose=0)
+    models[0].fit(batches_of((features, target, weights)), verbose=0, shuffle=False)
+    models[1].fit(batches_of(padded), verbose=0, shuffle=False)
     for one, other in zip(models[0].optimizer.variables, models[1].optimizer.variables, strict=True):
         np.testing.assert_allclose(one.numpy(), other.numpy(), rtol=1e-4, atol=1e-9)
 
@@ -261,7 +261,7 @@ def test_a_batch_of_sequences_of_one_step_has_no_next_step_and_does_no_harm(tmp_
     weights[8:16] = 0
     features["mask"][8:16, 1:] = False
     model, state = a_fit(tmp_path, Training(epochs=2), TASKS[name], held=(features, target, weights))
-    model.fit(batches_of((features, target, weights)), verbose=0)
+    model.fit(batches_of((features, target, weights)), verbose=0, shuffle=False)
     assert all(np.isfinite(one.numpy()).all() for one in model.weights)
     assert math.isfinite(state.epochs[-1]["val_loss"])
 
@@ -271,7 +271,7 @@ def test_gradients_are_cut_to_their_norm_together(norm):
     """Adam's first moment after one step is a tenth of the gradient it got."""
     features, target, weights = drawn(8, TASKS["regression"])
     model = a_model(TASKS["regression"], Training(clip_norm=norm))
-    model.fit(batches_of((features, target * 1e4, weights)), verbose=0)
+    model.fit(batches_of((features, target * 1e4, weights)), verbose=0, shuffle=False)
     optimizer = model.optimizer
     moments = [one.numpy() for one in optimizer.variables if "momentum" in one.path]
     assert len(moments) == len(model.trainable_variables)

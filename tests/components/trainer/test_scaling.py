@@ -7,7 +7,7 @@ import tensorflow as tf
 from components.trainer.scaling import read_scaling
 
 NAMES = ("2nd (°C)", "a", "b")
-FLOAT32 = np.finfo(np.float32).eps
+FLOAT32 = float(np.finfo(np.float32).eps)
 
 
 @pytest.fixture(params=["transformed", "series"])
