@@ -514,7 +514,7 @@ def test_a_number_is_learnt_in_its_own_unit_and_its_metrics_equal_scikit_learn(t
         "data: {source: data/sums.csv, sequence_id: id, time: at, label: label}\n"
         "split: {by: order, eval_fraction: 0.25}\n"
         "model: {units: [12], dropout: 0.0}\n"
-        "training: {epochs: 30, batch_size: 16, learning_rate: 0.02, schedule: cosine}\n"
+        "training: {epochs: 40, batch_size: 16, learning_rate: 0.02, schedule: cosine, patience: 40}\n"
         "gate: {thresholds: [{metric: rmse, max: 60}, {metric: r2, min: 0.8}]}\n"
     )
     done = home.sluice("run", "sums.yaml")
