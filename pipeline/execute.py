@@ -110,7 +110,7 @@ def execute(config: Config, folder: Path, on_stage: local.Listener, *, until_aud
             root=str(artifacts),
             metadata=database,
             source_fingerprint=fingerprint_of_source(config),
-            kinds=kinds_of_features(config),
+            kinds=None if until_audit else kinds_of_features(config),
             until_audit=until_audit,
         )
         local.run(pipeline, database, result.run_id, note, may_use_cache)

@@ -439,7 +439,7 @@ print(json.dumps(decoded))
 """
 
 
-def answers(home: Home, name: str, signature: str) -> tuple[dict[str, Any], list[Any]]:
+def answers(home: Home, name: str, signature: str, label: str = "label") -> tuple[dict[str, Any], list[Any]]:
     """What the pushed model says of the evaluation split, and what is true."""
     (records,) = (home.artifact(name, "Ingest", "examples") / "Split-eval").iterdir()
     version = home.path / "serving_models" / name / home.versions(name)[-1]
@@ -450,8 +450,8 @@ def answers(home: Home, name: str, signature: str) -> tuple[dict[str, Any], list
 
     truth = []
     for record in tf.data.TFRecordDataset(str(records), "GZIP").as_numpy_iterator():
-        label = tf.train.Example.FromString(record).features.feature["label"]
-        truth += label.float_list.value or [one.decode() for one in label.bytes_list.value]
+        told = tf.train.Example.FromString(record).features.feature[label]
+        truth += told.float_list.value or [one.decode() for one in told.bytes_list.value]
     return json.loads(done.stdout.splitlines()[-1]), truth
 
 
@@ -478,14 +478,7 @@ def test_texts_are_told_apart_and_binary_metrics_equal_scikit_learn(tmp_path):
         "--set=training={epochs: 4, learning_rate: 0.02, batch_size: 16, class_weight: balanced}",
     )
     assert done.returncode == 0, done.stdout
-    found, values = answers(home, "sms_spam", "serving_default")[0], overall(home, "sms_spam")
-    (records,) = (home.artifact("sms_spam", "Ingest", "examples") / "Split-eval").iterdir()
-    import tensorflow as tf
-
-    kinds = [
-        tf.train.Example.FromString(one).features.feature["kind"].bytes_list.value[0].decode()
-        for one in tf.data.TFRecordDataset(str(records), "GZIP").as_numpy_iterator()
-    ]
+    (found, kinds), values = answers(home, "sms_spam", "serving_default", "kind"), overall(home, "sms_spam")
     truth, scores = np.array(kinds) == "spam", np.array(found["probabilities"])[:, 1]
     said = np.array(found["label"]) == "spam"
     assert values["precision"] == pytest.approx(sk.precision_score(truth, said), abs=1e-6)
