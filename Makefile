@@ -1,6 +1,6 @@
 # make demo   sets everything up and runs the main job
 # make check  formatter, linter, types and fast tests
-# make test   everything, the end-to-end runs included
+# make test   that, then whole pipelines and long trainings
 # make lock   resolves requirements/*.in anew
 .PHONY: setup demo format check test lock schema clean
 
@@ -20,14 +20,17 @@ format: setup
 	.venv/bin/ruff format .
 	.venv/bin/ruff check --fix .
 
+# A process for each core, up to four: each of them holds TensorFlow.
+PYTEST = .venv/bin/pytest -q -n auto --maxprocesses 4 --dist worksteal
+
 check: setup
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/mypy
-	.venv/bin/pytest -q -m "not slow"
+	$(PYTEST) -m "not slow"
 
-test: setup
-	.venv/bin/pytest -q
+test: check
+	$(PYTEST) -m slow
 
 schema: setup
 	.venv/bin/python -m pipeline.config_schema > pipeline/config.schema.json
