@@ -26,7 +26,7 @@ from components.trainer.fitting import compile_model
 from components.trainer.model import build
 from components.trainer.survey import survey
 from components.trainer.target import Target
-from components.trainer.training import _pays
+from components.trainer.training import compiling_pays
 from pipeline.config import Training
 
 _LABEL = "label"
@@ -84,7 +84,7 @@ def contender(folder: Path, shape: Shape) -> Epoch:
     classes = tuple(map(str, range(max(2, shape.size)))) if shape.task in ("binary", "multiclass") else ()
     found = survey([str(path)], transform, inputs, label)
     widths = widths_of(found.lengths)
-    jit = _pays(
+    jit = compiling_pays(
         model_of(shape), Training(batch_size=BATCH, epochs=_LONG), Target(head),
         int(found.lengths.sum()), len(widths),
     )  # fmt: skip

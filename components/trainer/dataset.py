@@ -36,8 +36,8 @@ class _Drawn:
       buffer: so many of those that are not kept are mixed.
     """
 
-    seed: tf.Tensor | tf.Variable
-    order: tf.Tensor | tf.Variable
+    seed: tf.Variable
+    order: tf.Variable
     buffer: int
 
 
@@ -120,17 +120,15 @@ class Part:
     record_bytes: int = 0
     kept: _Parsed | None = None
 
-    def shuffled(self, seed: int, sequences: int) -> tf.data.Dataset:
-        """Batches of similar length, in an order that `seed` alone decides; `sequences`: how many."""
-        drawn = _Drawn(tf.constant(seed, tf.int64), self._order(seed), self._buffer(sequences))
-        return self._batches(self.data.pool, drawn)
-
     def epochs(self, sequences: int, seed: int) -> Callable[[int], tf.data.Dataset]:
-        """The batches of an epoch by its number; made once, for that takes as long as some batches.
+        """The batches of an epoch by its number, those of similar length together.
+
+        Made once, for that takes as long as some batches: asked for another epoch, what was given
+        for the last one has the order of the new one.
 
         Args:
           sequences: how many there are.
-          seed: of all epochs together.
+          seed: of all epochs together; with the epoch's number it decides the order.
         """
         with tf.device("CPU"):  # where batches are made: what is on a GPU could not be read there
             number = tf.Variable(0, dtype=tf.int64, trainable=False)

@@ -93,7 +93,7 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
         _refuse_nothing_to_say(transform, inputs, found.lengths)
     target = _target(settings, transform, inputs, found.labels, training)
     widths, longest = widths_of(found.lengths), int(found.lengths.max())
-    jit = _pays(config, training, target, int(found.lengths[fitted].sum()), len(widths))
+    jit = compiling_pays(config, training, target, int(found.lengths[fitted].sum()), len(widths))
     data = Data(
         fn_args.train_files, transform, inputs, target, label, training.batch_size,
         widths if jit else (), longest,
@@ -131,7 +131,7 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
     checkpoint.delete()
 
 
-def _pays(config: Model, training: Training, target: Target, steps: int, shapes: int) -> bool:
+def compiling_pays(config: Model, training: Training, target: Target, steps: int, shapes: int) -> bool:
     """Whether to compile with XLA; a head at every step is computed faster without."""
     state = training.batch_size * max(config.units)
     every_step = target.head.task == "generation"

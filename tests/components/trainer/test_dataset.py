@@ -62,6 +62,11 @@ def rows(batches: tf.data.Dataset) -> list[tuple[int, int, float, float]]:
     return found
 
 
+def drawn(part: module.Part, seed: int, sequences: int) -> tf.data.Dataset:
+    """An epoch in a drawn order."""
+    return part.epochs(sequences, seed)(0)
+
+
 def order(batches: tf.data.Dataset) -> list[int]:
     return [number for number, _, _, weight in rows(batches) if weight > 0]
 
@@ -96,7 +101,7 @@ def test_an_epoch_has_every_fitted_sequence_once_and_no_other(
     expected = {number + 1: lengths[number] for number in np.flatnonzero(chosen)}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "_POOL", pool)
-        for batches in (part.shuffled(3, len(expected)), part.sorted(), part.in_order(), part.shuffled(4, 1)):
+        for batches in (drawn(part, 3, len(expected)), part.sorted(), part.in_order(), drawn(part, 4, 1)):
             with_weight = [row for row in rows(batches) if row[3] > 0]
             assert Counter(row[0] for row in with_weight) == Counter(expected.keys())
             assert all(length == expected[number] for number, length, _, _ in with_weight)
@@ -145,31 +150,30 @@ def test_a_batch_s_sequences_are_of_similar_length(tmp_path):
     in_any_order = sum(max(2, *batch) * 8 - sum(batch) for batch in apart)
     assert padding(part.in_order()) == in_any_order
     assert padding(part.sorted()) < in_any_order / 4
-    assert padding(part.shuffled(1, 600)) < in_any_order / 4
+    assert padding(drawn(part, 1, 600)) < in_any_order / 4
 
 
 def test_batches_come_in_any_order_of_length(tmp_path):
     """Sorted ones would teach the short sequences first."""
     data = numbered(tmp_path, list(range(1, 121)))
-    batches = data.part(None).shuffled(1, 120).as_numpy_iterator()
+    batches = drawn(data.part(None), 1, 120).as_numpy_iterator()
     longest = [int(inputs["mask"].sum(axis=1).max()) for inputs, _, _ in batches]
     assert longest != sorted(longest)
     assert abs(np.corrcoef(longest, np.arange(len(longest)))[0, 1]) < 0.6
 
 
-@pytest.mark.parametrize("seed", [0, 2**31 * 1_000_003])
+@pytest.mark.parametrize("seed", [0, 2**31 - 2])
 @pytest.mark.parametrize("kept", [0, 1000], ids=["read anew", "kept"])
 def test_an_epoch_s_order_is_that_of_its_seed(tmp_path, seed, kept):
     data = numbered(tmp_path, [1, 2, 3] * 100)
     part = data.part(None, kept)
-    first = order(part.shuffled(seed, 300))
-    next_one = order(part.shuffled(seed + 1, 300))
+    first = order(drawn(part, seed, 300))
+    next_one = order(drawn(part, seed + 1, 300))
     assert first != next_one
     assert Counter(first) == Counter(next_one)
-    assert order(part.shuffled(seed, 300)) == first
-    assert (
-        order(data.part(None, kept).shuffled(seed, 300)) == first
-    )  # as a run that goes on after a kill reads it
+    assert order(drawn(part, seed, 300)) == first
+    # As a run that goes on after a kill reads it:
+    assert order(drawn(data.part(None, kept), seed, 300)) == first
 
 
 @pytest.mark.parametrize("kept", [0, 1000], ids=["read anew", "kept"])
@@ -196,7 +200,7 @@ def test_sequences_meet_others_in_another_epoch(tmp_path):
     part = numbered(tmp_path, [3] * 64).part(None)
 
     def together(epoch: int) -> set[frozenset[int]]:
-        numbers = order(part.shuffled(epoch, 64))
+        numbers = order(drawn(part, epoch, 64))
         return {frozenset(numbers[at : at + 4]) for at in range(0, 64, 4)}
 
     assert len(together(1) & together(2)) < 4
@@ -205,8 +209,8 @@ def test_sequences_meet_others_in_another_epoch(tmp_path):
 def test_a_buffer_that_holds_few_records_still_gives_each_one_once(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "_SHUFFLED", 7)
     part = numbered(tmp_path, [2] * 50).part(None)
-    assert sorted(order(part.shuffled(1, 50))) == list(range(1, 51))
-    assert order(part.shuffled(1, 50)) != order(part.shuffled(2, 50))
+    assert sorted(order(drawn(part, 1, 50))) == list(range(1, 51))
+    assert order(drawn(part, 1, 50)) != order(drawn(part, 2, 50))
 
 
 def test_large_records_fill_no_more_of_the_buffer_than_its_bytes(tmp_path, monkeypatch):
@@ -215,7 +219,7 @@ def test_large_records_fill_no_more_of_the_buffer_than_its_bytes(tmp_path, monke
     monkeypatch.setattr(module, "_KEPT_BYTES", 0)
     monkeypatch.setattr(module, "_POOL", 1)
     part = numbered(tmp_path, [2] * 30, batch_size=1).part(None, 300)
-    numbers = order(part.shuffled(1, 30))
+    numbers = order(drawn(part, 1, 30))
     assert numbers != sorted(numbers)
     assert all(number <= place + 6 for place, number in enumerate(numbers, start=1))
 
@@ -223,11 +227,11 @@ def test_large_records_fill_no_more_of_the_buffer_than_its_bytes(tmp_path, monke
 def test_records_that_are_kept_are_read_once(tmp_path):
     data = numbered(tmp_path, [1, 2, 3])
     kept, unkept = data.part(None, 1000), data.part(None, 10**12)
-    before = order(kept.shuffled(1, 3))
+    before = order(drawn(kept, 1, 3))
     (tmp_path / "numbered.gz").unlink()
-    assert sorted(order(kept.shuffled(2, 3))) == sorted(before)
+    assert sorted(order(drawn(kept, 2, 3))) == sorted(before)
     with pytest.raises(tf.errors.NotFoundError):
-        order(unkept.shuffled(1, 3))
+        order(drawn(unkept, 1, 3))
 
 
 def test_in_order_keeps_the_order_of_the_files(tmp_path):
@@ -242,7 +246,7 @@ def test_with_widths_there_are_no_other_shapes_and_repeated_rows_weigh_nothing(
     widths = (2, 5, 9)
     data = numbered(tmp_path_factory.mktemp("data"), lengths, batch_size=batch_size, widths=widths)
     part = data.part(None)
-    for batches in (part.shuffled(1, len(lengths)), part.sorted(), part.in_order()):
+    for batches in (drawn(part, 1, len(lengths)), part.sorted(), part.in_order()):
         assert {inputs["mask"].shape[0] for inputs in [one for one, _, _ in batches]} == {batch_size}
         for inputs, target, weight in batches.as_numpy_iterator():
             longest = int(inputs["mask"].sum(axis=1).max())
@@ -315,7 +319,7 @@ def test_generation_learns_the_next_token(spoken):
     data = Data([spoken.files], spoken.output, inputs, Target(head), None, 7)
     vocabulary = [one.decode() for one in spoken.output.vocabulary_by_name("tokens_text")]
     pairs = Counter()
-    for features, target, weight in data.part(None).shuffled(1, 60).as_numpy_iterator():
+    for features, target, weight in drawn(data.part(None), 1, 60).as_numpy_iterator():
         for row, step in zip(*np.nonzero(weight), strict=True):
             pairs[int(features["tokens"][row, step, 0]), int(target[row, step])] += 1
     number = {one: place + 2 for place, one in enumerate(vocabulary)}
