@@ -21,7 +21,7 @@ format: setup
 	.venv/bin/ruff check --fix .
 
 # A process for each core, up to four: each of them holds TensorFlow.
-PYTEST = .venv/bin/pytest -q -n auto --maxprocesses 4 --dist worksteal
+PYTEST = .venv/bin/pytest -q -n auto --maxprocesses 4 --dist loadfile
 
 check: setup
 	.venv/bin/ruff format --check .

@@ -1,0 +1,250 @@
+"""The demo as a user runs it. One run serves many assertions."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn import metrics as sk
+
+from tests.end_to_end.conftest import ROOT, Home, make_home
+
+pytestmark = pytest.mark.slow
+
+
+STAGES = [
+    "Ingest", "StatisticsGen", "SchemaGen", "ExampleValidator", "Auditor", "DataGate",
+    "Transform", "Trainer", "Evaluator", "Pusher",
+]  # fmt: skip
+
+
+# Runs with nothing but the installed packages: no site customisation, no project on the path.
+PREDICT = """
+import json, sys
+sys.path[:0] = [sys.argv[1]]
+try:
+    import components
+    raise SystemExit("the project is on the path")
+except ImportError:
+    pass
+import tensorflow as tf
+model = tf.saved_model.load(sys.argv[2])
+ask = model.signatures["serving_default"]
+records = list(tf.data.TFRecordDataset(sys.argv[3], "GZIP").as_numpy_iterator())
+together = ask(tf.constant(records))
+alone = [ask(tf.constant([record]))["probabilities"].numpy()[0].tolist() for record in records[:20]]
+features = [tf.train.Example.FromString(record).features.feature for record in records]
+labels = [feature["label"].bytes_list.value[0].decode() for feature in features]
+print(json.dumps({
+    "together": together["probabilities"].numpy().tolist(), "alone": alone, "truth": labels,
+    "label": [text.decode() for text in together["label"].numpy()],
+    "classes": [text.decode() for text in together["classes"].numpy()[0]],
+}))
+"""
+
+
+@pytest.fixture(scope="module")
+def predictions(home: Home, first: object) -> dict[str, Any]:
+    (version,) = home.versions("demo")
+    (records,) = (home.artifact("demo", "Ingest", "examples") / "Split-eval").iterdir()
+    packages = str(Path(np.__file__).parents[1])
+    model = str(home.path / "serving_models" / "demo" / version)
+    command = [sys.executable, "-I", "-S", "-c", PREDICT, packages, model, str(records)]
+    done = subprocess.run(command, cwd="/", capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def test_the_demo_pushes_one_version_and_says_so(home, first):
+    lines = first.stdout.splitlines()
+    (version,) = home.versions("demo")
+    assert version.isdigit()
+    assert (home.path / "serving_models" / "demo" / version / "saved_model.pb").is_file()
+    assert f"  version {version} is in serving_models/demo/{version}" in lines
+    assert [
+        line.split()[0] for line in lines if line.startswith("  ") and line.split()[0] in STAGES
+    ] == STAGES
+    assert any(line.startswith("label=peak") for line in lines)
+    assert " why runs/demo/" in lines[-1]
+    assert first.stderr == ""
+    assert max(map(len, lines)) < 100, "chatter of the libraries is on the screen"
+
+
+def test_the_loss_falls_each_epoch_and_the_model_solves_the_demo(home, first):
+    run = home.json("demo", "run.json")
+    losses = [epoch["loss"] for epoch in run["training"]["epochs"]]
+    assert len(losses) == 5
+    assert losses == sorted(losses, reverse=True)
+    overall = home.json("demo", "evaluation.json")["slices"][0]
+    assert (overall["slice"], overall["examples"]) == ({}, 200)
+    assert overall["metrics"]["accuracy"]["value"] >= 0.87
+
+
+def test_the_record_holds_what_the_design_promises(home, first):
+    run = home.json("demo", "run.json")
+    assert set(run) >= {
+        "run_id", "name", "status", "exit_code", "started", "finished",
+        "stages", "versions", "pushed", "config",
+    }  # fmt: skip
+    assert (run["status"], run["exit_code"]) == ("pushed", 0)
+    assert [stage["name"] for stage in run["stages"]] == STAGES
+    assert all(stage["status"] == "done" and not stage["cached"] for stage in run["stages"])
+    assert len(run["pushed"]["sha256"]) == 64
+    assert run["config"]["training"]["epochs"] == 5
+    validation = home.json("demo", "validation.json")
+    assert validation["verdict"] == "pass"
+    assert {name: part["sequences"] for name, part in validation["splits"].items()} == {
+        "train": 800,
+        "eval": 200,
+    }
+    verdict = home.json("demo", "verdict.json")
+    assert verdict["blessed"]
+    assert [decision["passed"] for decision in verdict["decisions"]] == [True] * 5
+    assert (home.path / "runs" / "demo" / "artifacts" / "metadata.sqlite").is_file()
+    assert (home.path / "runs" / "demo" / "latest" / "run.log").stat().st_size > 0
+
+
+def test_the_first_eight_hundred_train_and_the_last_two_hundred_judge(home, first, predictions):
+    table = pd.read_csv(home.path / "data" / "demo.csv")
+    assert predictions["truth"] == table["label"].to_numpy()[8000::10].tolist()
+
+
+def test_the_pushed_model_answers_like_the_trainers_without_the_project(home, predictions):
+    import keras
+    import tensorflow_transform as tft
+
+    from components.trainer.dataset import Data
+    from components.trainer.inputs import read_inputs
+    from components.trainer.model import Head
+    from components.trainer.target import Target
+
+    transform = tft.TFTransformOutput(str(home.artifact("demo", "Transform", "transform_graph")))
+    (records,) = (home.artifact("demo", "Transform", "transformed_examples") / "Split-eval").iterdir()
+    model = keras.models.load_model(home.artifact("demo", "Trainer", "model_run") / "model.keras")
+    classes = tuple(predictions["classes"])
+    target = Target(Head("multiclass", len(classes)), classes)
+    data = Data([str(records)], transform, read_inputs(transform, "label"), target, "label", 64)
+    batches = data.part(None).in_order()
+    trained = np.concatenate([model(inputs, training=False)[weight > 0] for inputs, _, weight in batches])
+    np.testing.assert_allclose(predictions["together"], trained, atol=1e-5)
+    np.testing.assert_allclose(predictions["alone"], trained[:20], atol=1e-5)
+
+
+def test_the_request_in_the_readme_is_answered(home, first):
+    code = (ROOT / "README.md").read_text(encoding="utf-8").split("```python\n")[1].split("```")[0]
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", code], cwd=home.path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("b'") == 2
+
+
+def test_every_metric_of_every_slice_equals_scikit_learn(home, predictions):
+    truth, label = np.array(predictions["truth"]), np.array(predictions["label"])
+    probabilities, classes = np.float64(predictions["together"]), predictions["classes"]
+    probabilities /= probabilities.sum(axis=1, keepdims=True)
+    evaluation = home.json("demo", "evaluation.json")["slices"]
+    assert [one["slice"] for one in evaluation] == [
+        {}, *({"label": c} for c in classes), {"sequence_length": "10+"},
+    ]  # fmt: skip
+    for one in evaluation:
+        rows = truth == one["slice"].get("label", truth)
+        values = {name: metric["value"] for name, metric in one["metrics"].items()}
+        assert one["examples"] == rows.sum()
+        assert values["accuracy"] == pytest.approx(sk.accuracy_score(truth[rows], label[rows]), abs=1e-6)
+        for place, name in enumerate(("precision", "recall", "f1")):
+            expected = sk.precision_recall_fscore_support(
+                truth[rows], label[rows], labels=classes, zero_division=0
+            )[place]
+            assert [values[f"{name}[{c}]"] for c in classes] == pytest.approx(expected.tolist(), abs=1e-6)
+        if len(set(truth[rows])) == len(classes):
+            area = sk.roc_auc_score(truth[rows], probabilities[rows], multi_class="ovr")
+            assert values["auc_macro"] == pytest.approx(area, abs=1e-3)
+
+
+def test_a_repeated_run_takes_every_stage_from_the_cache(home, first):
+    before = home.versions("demo")
+    done = home.sluice("run", "pipeline/configs/demo.yaml")
+    assert done.returncode == 0
+    assert all(stage["cached"] for stage in home.json("demo", "run.json")["stages"])
+    assert done.stdout.count("cached") == len(STAGES)
+    assert home.versions("demo") == before
+
+
+def test_a_bound_out_of_reach_is_refused_and_nothing_is_pushed(home, first):
+    before = home.versions("demo")
+    bound = "gate.thresholds=[{metric: recall_macro, min: 1.01, slice: label}]"
+    done = home.sluice("run", "pipeline/configs/demo.yaml", "--set", bound)
+    assert done.returncode == 4, done.stdout
+    assert home.versions("demo") == before
+    run = home.json("demo", "run.json")
+    assert (run["status"], run["pushed"]) == ("model_refused", None)
+    peak = next(
+        one for one in home.json("demo", "evaluation.json")["slices"] if one["slice"] == {"label": "peak"}
+    )
+    value = peak["metrics"]["recall_macro"]["value"]
+    why = home.sluice("why", "demo").stdout
+    expected = (
+        f"recall_macro is {value:.4f} on label=peak ({peak['examples']} sequences), {1.01 - value:.4f} below"
+    )
+    assert expected in why
+    assert "the bound 1.01" in why
+
+
+def delete(version: Path) -> None:
+    shutil.rmtree(version)
+
+
+def damage(version: Path) -> None:
+    (version / "assets" / "label").write_text("half\n")
+
+
+def supersede(version: Path) -> None:
+    newer = version.with_name(str(int(version.name) + 1))
+    shutil.copytree(version, newer)
+    (newer / "fingerprint.pb").write_bytes(b"another model")
+
+
+@pytest.mark.parametrize("change", [delete, damage, supersede])
+def test_a_push_that_no_longer_serves_this_model_is_made_again(home, first, change):
+    change(home.path / "serving_models" / "demo" / home.versions("demo")[-1])
+    others = set(home.versions("demo"))
+    done = home.sluice("run", "pipeline/configs/demo.yaml")
+    assert done.returncode == 0, done.stdout
+    run = home.json("demo", "run.json")
+    assert {stage["name"]: stage["cached"] for stage in run["stages"]} == {
+        name: name != "Pusher" for name in STAGES
+    }
+    newest = home.versions("demo")[-1]
+    assert newest not in others
+    assert run["pushed"]["version"] == newest
+    assert home.sluice("run", "pipeline/configs/demo.yaml").returncode == 0
+    run = home.json("demo", "run.json")
+    assert all(stage["cached"] for stage in run["stages"])
+    assert run["pushed"]["version"] == newest == home.versions("demo")[-1]
+
+
+def test_runs_lists_them_all(home, first):
+    statuses = [
+        line.split()[2] for line in home.sluice("runs", "pipeline/configs/demo.yaml").stdout.splitlines()
+    ]
+    assert set(statuses) <= {"pushed", "model_refused"}
+    assert statuses[-1] == "pushed"
+
+
+def test_worker_processes_write_the_same_bytes(tmp_path, first, home):
+    alone = home.artifact("demo", "Ingest", "examples")
+    other = make_home(tmp_path)
+    workers = ("--direct_running_mode=multi_processing", "--direct_num_workers=2")
+    done = other.sluice("check", "pipeline/configs/demo.yaml", "--", *workers)
+    assert done.returncode == 0, done.stdout
+    apart = other.artifact("demo", "Ingest", "examples")
+    for split in ("train", "eval"):
+        files = {path.name: path.read_bytes() for path in (alone / f"Split-{split}").iterdir()}
+        assert files == {path.name: path.read_bytes() for path in (apart / f"Split-{split}").iterdir()}
