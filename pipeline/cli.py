@@ -202,7 +202,9 @@ def _report(console: "Console", folder: Path) -> None:
     validation = record.read(folder, record.VALIDATION)
     for line in summary.data_lines(validation):
         console.print(line)
-    findings = bool(validation and validation["findings"])
+    findings = validation["findings"] if validation else []
+    # Where a later stage refused the data, the reason is its own, not that of a warning about the data.
+    by_audit = run["status"] == "data_refused" and any(one["severity"] == "error" for one in findings)
     if validation and findings:
         console.print()
         console.print(summary.findings_table(validation))
@@ -212,11 +214,9 @@ def _report(console: "Console", folder: Path) -> None:
         console.print()
         console.print(summary.metrics_table(evaluation))
     console.print()
-    for line in (
-        [next(summary.why(folder))] if run["status"] == "data_refused" and findings else summary.why(folder)
-    ):
+    for line in [next(summary.why(folder))] if by_audit else summary.why(folder):
         console.print(line)
-    if validation and findings and run["status"] in ("checked", "data_refused"):
+    if validation and findings and (by_audit or run["status"] == "checked"):
         for line in summary.remedies(validation):
             console.print(f"  {line}")
     shown = summary.shown_path(folder)

@@ -128,7 +128,7 @@ def execute(config: Config, folder: Path, on_stage: local.Listener, *, until_aud
     try:
         _write_outcome(config, folder, result, lineage.outputs(database, result.run_id))
     except Exception as error:  # noqa: BLE001 (whatever it is, the run is on record)
-        result.status, result.exit_code, result.pushed = "failed", 1, None
+        result.status, result.exit_code = "failed", 1
         known = isinstance(error, SluiceError)
         result.error = str(error) if known else f"the results cannot be read: {_essence(error)}"
         traceback.print_exc()
@@ -150,7 +150,7 @@ def _delivered(config: Config, found: Found) -> dict[str, str] | None:
     """Version, path and SHA-256 of what TF Serving serves, if it is this run's model, byte for byte."""
     model = path_utils.serving_model_path(found["Trainer"]["model"].uri)
     base = Path(config.push.to, config.name)
-    versions = [path for path in base.iterdir() if path.name.isdigit()] if base.is_dir() else []
+    versions = [path for path in base.iterdir() if path.name.isdecimal()] if base.is_dir() else []
     newest = max(versions, key=lambda path: int(path.name), default=None)
     if newest is None:
         return None
@@ -161,6 +161,10 @@ def _delivered(config: Config, found: Found) -> dict[str, str] | None:
 
 
 def _write_outcome(config: Config, folder: Path, result: Result, found: Found) -> None:
+    pushed = found.get("Pusher", {}).get("pushed_model")
+    delivers = pushed is not None and "pushed_destination" in pushed.properties
+    if delivers:  # before anything may fail: what is being served is on record in any case
+        result.pushed = _delivered(config, found)
     if "Auditor" in found:
         manifest = json.loads((Path(found["Ingest"]["examples"].uri) / MANIFEST).read_text())
         record.write(folder, record.VALIDATION, _validation(found["Auditor"]["findings"].uri, manifest))
@@ -170,9 +174,7 @@ def _write_outcome(config: Config, folder: Path, result: Result, found: Found) -
         blessed = _judge(config, folder, found["Evaluator"]["evaluation"].uri)
         if not blessed and result.exit_code == 0:
             result.status, result.exit_code = "model_refused", 4
-    pushed = found.get("Pusher", {}).get("pushed_model")
-    if pushed and result.exit_code == 0 and "pushed_destination" in pushed.properties:
-        result.pushed = _delivered(config, found)
+    if delivers and result.exit_code == 0:
         if result.pushed is None:  # stock Pusher takes a folder that is already there for its own
             raise SluiceError(f"the model did not arrive in {config.push.to}; run it again")
         result.status = "pushed"

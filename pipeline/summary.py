@@ -34,6 +34,8 @@ def headline(run: dict[str, Any]) -> str:
         "model_refused": "model refused: nothing was pushed",
         "not_servable": "model not servable: nothing was pushed",
     }
+    if run["pushed"] and run["status"] != "pushed":
+        return "failed after the push: the model is being served"
     if run["exit_code"] == 130:
         return "interrupted: nothing was pushed; run it again to go on from the finished stages"
     return words.get(run["status"], "failed: nothing was pushed")
@@ -144,9 +146,9 @@ def metrics_table(evaluation: dict[str, Any]) -> Table:
 
 def _shown_metric(name: str, one: dict[str, Any], overall: dict[str, Any]) -> float | None:
     """A metric of a slice; in the row of a class, what is measured of classes is that class's."""
-    label = one["slice"].get("label")
-    of_class = f"{name.removesuffix('_macro')}[{label}]"
-    metric = overall.get(of_class) if of_class in overall else one["metrics"].get(name)
+    of_class = f"{name.removesuffix('_macro')}[{one['slice'].get('label')}]"
+    named = "label" in one["slice"] and of_class in overall
+    metric = overall[of_class] if named else one["metrics"].get(name)
     return metric["value"] if metric else None
 
 

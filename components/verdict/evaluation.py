@@ -132,4 +132,4 @@ def _text(value: object) -> str:
 def _natural(text: str) -> tuple[float, str]:
     """Numbers and ranges such as 12-17 by their first number, then text."""
     digits = text.removesuffix("+").partition("-")[0]
-    return (float(digits), text) if digits.isdigit() else (math.inf, text)
+    return (float(digits), text) if digits.isdecimal() else (math.inf, text)

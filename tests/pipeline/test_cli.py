@@ -60,6 +60,20 @@ def test_why_of_refused_data_gives_the_findings(capsys, tmp_path):
     assert "1 warning about the data" in out
 
 
+def test_the_reason_of_a_later_stage_is_told_beside_warnings_about_the_data(tmp_path):
+    folder = record.create(tmp_path / "fraud")
+    run = {"run_id": folder.name, "name": "fraud", "status": "data_refused", "exit_code": 3, "pushed": None}
+    record.write(folder, record.RUN, {**run, "error": "all labels are the same", "stages": []})
+    validation = {"splits": {}, "split": {"unit": "windows", "left_out": {}}, "rows": {"skipped": 0}}
+    validation["features"] = {"kinds": {"x": "float"}, "inferred": False}
+    record.write(folder, record.VALIDATION, {**validation, "findings": findings(("warning", "gap", None, 3))})
+    console = terminal.Console(file=io.StringIO(), width=100)
+    cli._report(console, folder)
+    said = console.file.getvalue()
+    assert "all labels are the same" in said
+    assert "mend gap" not in said
+
+
 def findings(*shape):
     return [
         {

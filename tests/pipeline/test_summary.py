@@ -5,7 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
-from pipeline.summary import metrics_table, training_line
+from pipeline.summary import headline, metrics_table, training_line
 
 
 def printed(*slices: tuple[dict, dict]) -> list[list[str]]:
@@ -52,6 +52,16 @@ def test_the_row_of_a_class_is_that_class_against_all_others(positive):
     _, _, row = printed(({}, MACRO | OF_B | positive), ({"label": "b"}, MACRO | OF_B | {"accuracy": 0.1}))
     assert row[:4] == ["label=b", "7", "0.1000", "0.6000"]
     assert set(row[4:]) == {"0.6000"}
+
+
+def test_the_overall_row_is_the_mean_also_where_a_class_is_called_none():
+    _, overall = printed(({}, MACRO | {f"{name}[None]": 0.6 for name in OF_CLASSES}))
+    assert set(overall[3:]) == {"0.8000"}
+
+
+def test_what_was_pushed_before_a_failure_is_not_said_to_be_missing():
+    told = headline({"status": "failed", "exit_code": 1, "pushed": {"version": "7"}})
+    assert told == "failed after the push: the model is being served"
 
 
 def test_an_undefined_metric_is_a_dash():

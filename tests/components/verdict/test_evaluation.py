@@ -11,7 +11,7 @@ from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from tfx_bsl.tfxio import tf_example_record
 
 from components.verdict.eval_config import eval_config
-from components.verdict.evaluation import SliceMetrics, read_evaluation
+from components.verdict.evaluation import SliceMetrics, _natural, read_evaluation
 from pipeline.config import Config
 
 EXAMPLES = tf.TensorSpec([None], tf.string, name="examples")
@@ -72,6 +72,12 @@ def evaluation(tmp_path_factory) -> list[SliceMetrics]:
             )
         )
     return read_evaluation(str(folder / "out"), "label")
+
+
+def test_slices_are_in_the_order_of_their_first_number_then_of_text():
+    """A power such as ² counts as digit, and is no number."""
+    texts = ["b", "12-17", "²", "3-11", "18+", "2²", "a"]
+    assert sorted(texts, key=_natural) == ["3-11", "12-17", "18+", "2²", "a", "b", "²"]
 
 
 def test_every_text_arrives_in_its_slice(evaluation):
