@@ -321,7 +321,7 @@ class Config(_Section):
             return "given"
         if self.one_series:
             return "time" if self.data.time else "order"
-        return "sequence"
+        return "order" if self._one_text else "sequence"
 
     @property
     def one_series(self) -> bool:
@@ -329,6 +329,17 @@ class Config(_Section):
         data = self.data
         records = self.format in ("ts", "text") or data.payload == "sequence_example"
         return data.window is not None and data.sequence_id is None and not records
+
+    @property
+    def _one_text(self) -> bool:
+        """Whether windows are cut from one file of text, which is a series of its own."""
+        paths = list(source_paths(self.data))
+        return (
+            self.format == "text"
+            and self.data.window is not None
+            and len(paths) == 1
+            and not glob.has_magic(paths[0])
+        )
 
 
 def source_paths(data: Data) -> Iterator[str]:

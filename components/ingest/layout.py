@@ -224,7 +224,13 @@ def _refuse_missing(config: Config, path: str, names: list[str]) -> None:
 
 def _infer(names: list[str], sample: pa.Table) -> dict[str, FeatureKind]:
     if not names:
-        raise DataRefused("no column is left that could be a feature")
+        raise DataRefused(
+            "no column is left that could be a feature",
+            [
+                "the label is never one; to forecast a series from its own past, give that column "
+                "a second time under another name, or use task: generation"
+            ],
+        )
     kinds: dict[str, FeatureKind] = {}
     problems = []
     for name in names:

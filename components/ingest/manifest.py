@@ -99,7 +99,7 @@ def _refuse_empty(found: dict[str, Any], left_out: dict[str, int], layout: Layou
         "given": "give files that hold some",
         "time": "change split.eval_fraction, split.cutoff or split.gap",
         "order": "change split.eval_fraction or split.gap",
-        "sequence": "change split.eval_fraction, or give more sequences",
+        "sequence": "change split.eval_fraction, give more sequences, or use split.by: order",
     }[layout.config.split_by]
     for name in SPLITS:
         if not found[name]["sequences"]:

@@ -45,7 +45,7 @@ def write_beside(
     """
     kept = schema_pb2.Schema()
     kept.feature.extend(one for one in transform.raw_metadata.schema.feature if one.name in inputs.names)
-    rows = raw_rows(transform, inputs, texts, batch)
+    rows = raw_rows(transform, inputs, texts, batch, prompt)
     requests = example_requests(rows, transform.raw_feature_spec())
     if prompt is not None:
         (name,) = inputs.names
@@ -71,16 +71,23 @@ def write_beside(
 
 
 def raw_rows(
-    transform: tft.TFTransformOutput, inputs: Inputs, texts: Sequence[str], batch: Mapping[str, tf.Tensor]
+    transform: tft.TFTransformOutput,
+    inputs: Inputs,
+    texts: Sequence[str],
+    batch: Mapping[str, tf.Tensor],
+    between: str | None = None,
 ) -> list[Row]:
-    """The first sequences of a batch in raw values: of a text one step, of an unknown token none."""
+    """The first sequences of a batch in raw values: of a text one step, of an unknown token none.
+
+    What stands `between` the tokens of a text is a blank, unless they have their own.
+    """
     count = min(SHOWN_SEQUENCES, len(batch["mask"]))
     lengths = np.minimum(batch["mask"].numpy()[:count].sum(axis=1), _SHOWN_STEPS)
     spec = transform.raw_feature_spec()
     columns: dict[str, list[list[Any]]] = {}
     if inputs.numbers:
         scaling = read_scaling(transform, inputs.numbers)
-        values = batch["numbers"].numpy()[:count] * scaling.deviation + scaling.mean
+        values = np.nan_to_num(batch["numbers"].numpy()[:count]) * scaling.deviation + scaling.mean
         for place, name in enumerate(inputs.numbers):
             whole = spec[name].dtype.is_integer
             kind = np.int64 if whole else np.float32
@@ -92,17 +99,18 @@ def raw_rows(
         tokens = np.array(known, dtype=object)[batch["tokens"].numpy()[:count, :, place]]
         columns[name] = _cut(tokens, lengths, np.object_)
     rows = [{name: columns[name][row] for name in inputs.names} for row in range(count)]
-    return [_by_text(row, texts) for row in rows]
+    between = " " if between is None else between
+    return [_by_text(row, texts, between) for row in rows]
 
 
 def _cut(values: npt.NDArray[Any], lengths: npt.NDArray[np.int64], kind: Any) -> list[list[Any]]:
     return [row[:length].astype(kind).tolist() for row, length in zip(values, lengths, strict=True)]
 
 
-def _by_text(row: Row, texts: Sequence[str]) -> Row:
+def _by_text(row: Row, texts: Sequence[str], between: str) -> Row:
     if not texts:
         return row
-    return {name: [" ".join(steps)] if name in texts else steps[:1] for name, steps in row.items()}
+    return {name: [between.join(steps)] if name in texts else steps[:1] for name, steps in row.items()}
 
 
 def example_requests(rows: Sequence[Row], spec: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import tensorflow as tf
 import tensorflow_transform as tft
 
-from components.trainer.inputs import Inputs, pad, stack
+from components.trainer.inputs import Inputs, filled, pad, stack
 from components.trainer.survey import read_records
 from components.trainer.target import Target
 
@@ -202,9 +202,6 @@ class Part:
         if data.label is None:
             return {**whole, "weight": weight}
         target = tf.gather(parsed["target"], rows)
-        if data.target.weights:
-            ids = tf.cast(tf.reshape(target, tf.shape(rows)), tf.int32)
-            weight *= tf.gather(tf.constant(data.target.weights, tf.float32), ids)
         return {**whole, "target": target, "weight": weight}
 
     def _batch(self, whole: _Pool) -> Batch:
@@ -261,9 +258,17 @@ def _target(label: tf.Tensor, target: Target) -> tf.Tensor:
 
 
 def _next_steps(padded: dict[str, tf.Tensor], weight: tf.Tensor) -> Batch:
-    """All steps but the last, and as target all but the first: what is learnt is the next step."""
-    target = padded["tokens"][:, 1:, 0] if "tokens" in padded else padded["numbers"][:, 1:]
+    """All steps but the last, and as target all but the first: what is learnt is the next step.
+
+    A number that is missing stays NaN in the target, and a step weighs as much of 1 as it has numbers.
+    """
     follows = tf.cast(padded["mask"][:, 1:], tf.float32) * weight[:, tf.newaxis]
+    if "tokens" in padded:
+        target = padded["tokens"][:, 1:, 0]
+    else:
+        target = padded["numbers"][:, 1:]
+        follows *= tf.reduce_mean(tf.cast(tf.math.is_finite(target), tf.float32), axis=-1)
+        padded = {**padded, "numbers": filled(padded["numbers"])}
     return {name: one[:, :-1] for name, one in padded.items()}, target, follows
 
 

@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import keras
@@ -14,34 +14,82 @@ from pipeline.config import Training
 from pipeline.errors import SluiceError
 from pipeline.figures import figure
 
+Error = Callable[[Any, Any], Any]  # (truth, logits or value) -> error of each sequence or step
+
 log = logging.getLogger("sluice.training")
 
 
-def compile_model(model: keras.Model, head: Head, training: Training, *, jit: bool) -> None:
-    """Loss, metrics and optimizer of a task; the loss is the mean over what has weight."""
-    keras_losses, keras_metrics = keras.losses, keras.metrics
-    mean = "mean_with_sample_weight"
-    if head.task == "binary":
-        loss = keras_losses.BinaryCrossentropy(from_logits=True, reduction=mean)
-        metrics = [
-            keras_metrics.BinaryCrossentropy(name="mean_loss", from_logits=True),
-            keras_metrics.MeanMetricWrapper(_sides_agree, name="accuracy"),
-        ]
-    elif head.task == "multiclass" or (head.task == "generation" and "tokens" in model.input):
-        loss = keras_losses.SparseCategoricalCrossentropy(from_logits=True, reduction=mean)
-        metrics = [
-            keras_metrics.SparseCategoricalCrossentropy(name="mean_loss", from_logits=True),
-            keras_metrics.SparseCategoricalAccuracy(name="accuracy"),
-        ]
-    else:
-        loss = keras_losses.MeanSquaredError(reduction=mean)
-        metrics = [keras_metrics.MeanSquaredError(name="mean_loss")]
+def compile_model(
+    model: keras.Model,
+    head: Head,
+    training: Training,
+    *,
+    jit: bool,
+    class_weights: Sequence[float] = (),
+) -> None:
+    """Loss, metrics and optimizer of a task.
+
+    The loss is the mean over the sequences, or steps, that have a weight of 1; those of weight 0 are
+    padding. `class_weights` [classes] multiply the loss of a sequence by its class; the mean is not
+    divided by them, so that a class weighs the same whatever else is in its batch.
+    """
+    error, right = _measures(head.task, tokens="tokens" in model.input)
+    if class_weights:
+        error = _by_class(error, class_weights)
+    metrics = [keras.metrics.MeanMetricWrapper(error, name="mean_loss")]
+    if right is not None:
+        metrics.append(keras.metrics.MeanMetricWrapper(right, name="accuracy"))
     model.compile(
         optimizer=keras.optimizers.Adam(training.learning_rate, global_clipnorm=training.clip_norm),
-        loss=loss,
+        loss=_MeanOf(error),
         weighted_metrics=metrics,
         jit_compile=jit,
     )
+
+
+def _measures(task: str, *, tokens: bool) -> tuple[Error, Error | None]:
+    """The error that a task minimises, and what is right, where an answer can be."""
+    if task == "binary":
+        return _cross_entropy_of_two, _sides_agree
+    if task == "multiclass" or (task == "generation" and tokens):
+        return _cross_entropy, keras.metrics.sparse_categorical_accuracy
+    return (keras.losses.mean_squared_error if task == "regression" else _squared_error_of_known), None
+
+
+class _MeanOf(keras.losses.Loss):
+    """The mean of an error [batch, …] over what has weight."""
+
+    def __init__(self, error: Error) -> None:
+        super().__init__(reduction="mean_with_sample_weight")
+        self._error = error
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        return self._error(y_true, y_pred)
+
+
+def _cross_entropy_of_two(truth: Any, logits: Any) -> Any:
+    return keras.losses.binary_crossentropy(truth, logits, from_logits=True)
+
+
+def _cross_entropy(truth: Any, logits: Any) -> Any:
+    return keras.losses.sparse_categorical_crossentropy(truth, logits, from_logits=True)
+
+
+def _squared_error_of_known(truth: Any, values: Any) -> Any:
+    """The mean over the values of a step that are not missing, NaN, in the truth."""
+    known = keras.ops.logical_not(keras.ops.isnan(truth))
+    error = keras.ops.where(known, values - keras.ops.where(known, truth, 0.0), 0.0)
+    count = keras.ops.sum(keras.ops.cast(known, error.dtype), axis=-1)
+    return keras.ops.sum(error**2, axis=-1) / keras.ops.maximum(count, 1.0)
+
+
+def _by_class(error: Error, weights: Sequence[float]) -> Error:
+    def weighted(truth: Any, logits: Any) -> Any:
+        found = error(truth, logits)
+        ids = keras.ops.reshape(keras.ops.cast(truth, "int32"), keras.ops.shape(found))
+        return found * keras.ops.take(keras.ops.convert_to_tensor(weights, found.dtype), ids)
+
+    return weighted
 
 
 def _sides_agree(truth: Any, logits: Any) -> Any:

@@ -67,6 +67,11 @@ def stack(features: Mapping[str, Any], inputs: Inputs) -> dict[str, tf.RaggedTen
     return found
 
 
+def filled(numbers: tf.Tensor) -> tf.Tensor:
+    """Z-scores with 0, the mean, where a value is missing (NaN): what the model of a series reads."""
+    return tf.where(tf.math.is_nan(numbers), tf.zeros_like(numbers), numbers)
+
+
 def pad(stacked: Mapping[str, tf.RaggedTensor], width: Any = None) -> dict[str, tf.Tensor]:
     """Stacked features as a model takes them.
 

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from components.trainer.inputs import Inputs
+from components.trainer.inputs import Inputs, filled
 from components.trainer.recurrence import Recurrence
 from components.trainer.scaling import Scaling
 
@@ -31,15 +31,19 @@ class SeriesAnswer(tf.Module):
 
     def __call__(self, padded: Mapping[str, tf.Tensor]) -> Tensors:
         """Says the next step: `prediction` [batch, numbers], the features in alphabetical order."""
-        states = self._recurrence.read(padded["numbers"], padded["mask"])
+        states = self._recurrence.read(filled(padded["numbers"]), padded["mask"])
         return {"prediction": self._own_units(self._recurrence.answer(states))}
 
     def judged(self, padded: Mapping[str, tf.Tensor]) -> Tensors:
-        """Sums over the steps but the first, in standard deviations of each feature, all [batch]."""
-        truth, mask = padded["numbers"][:, 1:], padded["mask"][:, 1:, tf.newaxis]
-        predicted = self._model({name: one[:, :-1] for name, one in padded.items()}, training=False)
-        error = tf.where(mask, predicted - truth, tf.zeros_like(truth))
-        values = tf.reduce_sum(tf.cast(mask, tf.int64), axis=[1, 2]) * len(self._names)
+        """Sums over the steps but the first, in standard deviations of each feature, all [batch].
+
+        A value that is missing counts nowhere.
+        """
+        truth, numbers = padded["numbers"][:, 1:], filled(padded["numbers"])
+        known = tf.logical_and(padded["mask"][:, 1:, tf.newaxis], tf.math.is_finite(truth))
+        predicted = self._model({"numbers": numbers[:, :-1], "mask": padded["mask"][:, :-1]}, training=False)
+        error = tf.where(known, predicted - numbers[:, 1:], tf.zeros_like(truth))
+        values = tf.reduce_sum(tf.cast(known, tf.int64), axis=[1, 2])
         return {
             "squared_error": tf.reduce_sum(error**2, axis=[1, 2]),
             "absolute_error": tf.reduce_sum(tf.abs(error), axis=[1, 2]),
@@ -48,7 +52,7 @@ class SeriesAnswer(tf.Module):
 
     def continued(self, padded: Mapping[str, tf.Tensor], count: tf.Tensor) -> tf.Tensor:
         """The next `count` steps, [batch, count, numbers]: each the expectation given those before."""
-        states = self._recurrence.read(padded["numbers"], padded["mask"])
+        states = self._recurrence.read(filled(padded["numbers"]), padded["mask"])
         count = tf.maximum(count, 0)
         taken = tf.maximum(count, 1)  # an array of no step cannot be stacked in a graph
         found = tf.TensorArray(tf.float32, size=taken, element_shape=[None, len(self._names)])

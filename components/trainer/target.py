@@ -12,6 +12,9 @@ from components.trainer.model import Head
 from pipeline.config import Training
 from pipeline.errors import ConfigError, DataRefused
 
+_EXACT_TO = 2**24  # float32 has all whole numbers up to here
+_ROUNDING = 0.01  # distance of two float32 numbers, as a share of the deviation, that does no harm
+
 
 @dataclass(frozen=True)
 class Target:
@@ -20,7 +23,7 @@ class Target:
     Attributes:
       head: what the model answers.
       classes: text of each class, in the order of the ids; of two the last is the positive one.
-      weights: [classes] weight of a sequence by its class; empty where all weigh the same.
+      weights: [classes] weight of a sequence's loss by its class; empty where all weigh the same.
     """
 
     head: Head
@@ -89,7 +92,13 @@ def _class_weights(
                     "(YAML reads yes and no as true and false; in quotation marks they are text)"
                 ],
             )
-        return tuple(wanted.get(text, 1.0) for text in classes)
+        weights = tuple(wanted.get(text, 1.0) for text in classes)
+        if sum(weight > 0 for weight in weights) < 2:
+            raise ConfigError(
+                "training.class_weight leaves nothing to tell apart",
+                [f"expected at least two of {', '.join(classes)} with a weight above 0"],
+            )
+        return weights
     counts = [int((labels == text.encode()).sum()) for text in classes]
     return tuple(len(labels) / (len(classes) * max(1, count)) for count in counts)
 
@@ -98,7 +107,7 @@ def number_target(labels: npt.NDArray[np.float32]) -> Target:
     """The target of `regression`: (label - mean) / standard deviation of [N] labels.
 
     Raises:
-      DataRefused: a label is no number, or all are the same.
+      DataRefused: a label is no number, all are the same, or float32 rounds away how they differ.
     """
     if not np.isfinite(labels).all():
         bad = int((~np.isfinite(labels)).sum())
@@ -106,6 +115,15 @@ def number_target(labels: npt.NDArray[np.float32]) -> Target:
             "labels that are no finite number", [f"{bad:,} of {len(labels):,}; leave these sequences out"]
         )
     exact = labels.astype(np.float64)
+    largest = np.float32(np.abs(labels).max())
+    if largest >= _EXACT_TO and np.spacing(largest) > _ROUNDING * exact.std():
+        raise DataRefused(
+            "labels too far from 0 for float32, which tf.Example holds numbers in",
+            [
+                f"numbers near {exact.mean():g} are {np.spacing(largest):g} apart in float32, and the "
+                f"labels' standard deviation is {exact.std():g}; subtract a fixed number from the label"
+            ],
+        )
     if exact.min() == exact.max():
         raise DataRefused(
             "all labels are the same",

@@ -101,7 +101,7 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
     keras.utils.set_random_seed(training.seed)
     with devices.strategy().scope(), devices.computing_in(devices.precision()):
         model = build(config, inputs, target.head)
-        compile_model(model, target.head, training, jit=jit)
+        compile_model(model, target.head, training, jit=jit, class_weights=target.weights)
     log.info("fitting %s", _in_words(model, fitted, held, jit=jit))
     checkpoint = Checkpoint(
         f"{fn_args.model_run_dir.rstrip('/').rsplit('/', 2)[0]}/{_UNFINISHED}",
@@ -153,6 +153,16 @@ def _refuse_nothing_to_say(
         raise DataRefused(
             "no sequence has a next step to learn", ["expected sequences of two steps and more, got one step"]
         )
+    if inputs.numbers:
+        deviation = read_scaling(transform, inputs.numbers).deviation
+        if still := [name for name, one in zip(inputs.numbers, deviation, strict=True) if not one > 0]:
+            raise DataRefused(
+                "a feature that never changes has no next step to learn",
+                [
+                    f"{name}: the same at every step of the training split; put it in data.ignore"
+                    for name in still
+                ],
+            )
     for feature in inputs.tokens:
         if read_vocabulary(transform, feature) == [EMPTY_VOCABULARY]:
             raise DataRefused(

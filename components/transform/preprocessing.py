@@ -60,7 +60,8 @@ def preprocessing_fn(inputs: dict[str, Any], custom_config: Settings) -> dict[st
       custom_config: see `Settings`.
 
     Returns:
-      Per feature of numbers the z-scores, sparse [batch, steps] float32, 0 for a missing value; per
+      Per feature of numbers the z-scores, sparse [batch, steps] float32, 0 for a missing value, but
+      NaN for `generation`, which must not learn to say it; per
       feature of bytes the ids of its tokens, sparse [batch, steps] int64, see `components.transform.tokens`;
       the label as it came, [batch]; `sequence_length`, the name of the length bucket, [batch]; and
       what tells the series, [batch].
@@ -77,7 +78,9 @@ def preprocessing_fn(inputs: dict[str, Any], custom_config: Settings) -> dict[st
         for name, column in columns.items()
     }
     rounding = {name: _ROUNDING if inputs[name].dtype == tf.float32 else 0.0 for name in names}
-    outputs |= _z_scores({name: columns[name] for name in names if not _is_text(inputs[name])}, rounding)
+    missing = math.nan if settings["task"] == "generation" else 0.0
+    numbers = {name: columns[name] for name in names if not _is_text(inputs[name])}
+    outputs |= _z_scores(numbers, rounding, missing)
     for name in names:
         if _is_text(inputs[name]):
             outputs[name] = _ids(columns[name], vocabulary_name(name), settings["vocabulary"])
@@ -152,15 +155,18 @@ def _ids(steps: tf.RaggedTensor, vocabulary: str, size: int) -> tf.RaggedTensor:
     return steps.with_values(found + tokens.FIRST_TOKEN)
 
 
-def _z_scores(steps: dict[str, tf.RaggedTensor], rounding: dict[str, float]) -> dict[str, tf.RaggedTensor]:
-    """(x - mean) / standard deviation; 0 where x is missing, or constant in the training split."""
+def _z_scores(
+    steps: dict[str, tf.RaggedTensor], rounding: dict[str, float], missing: float
+) -> dict[str, tf.RaggedTensor]:
+    """(x - mean) / standard deviation; 0 where x is constant in the training split."""
     if not steps:
         return {}
     table = tf.stack([one.values for one in steps.values()], axis=1)
     table = tf.ensure_shape(table, [None, len(steps)])
     mean, deviation = _mean_and_deviation(table, [rounding[name] for name in steps])
     scaled = tf.math.divide_no_nan(table - mean, deviation)
-    scaled = tf.cast(tf.where(tf.math.is_finite(table), scaled, tf.zeros_like(table)), tf.float32)
+    scaled = tf.where(tf.math.is_finite(table), scaled, tf.constant(missing, tf.float64))
+    scaled = tf.cast(scaled, tf.float32)
     return {name: one.with_values(scaled[:, at]) for at, (name, one) in enumerate(steps.items())}
 
 

@@ -273,6 +273,16 @@ def test_the_split_follows_from_what_the_rows_are(load_text, write, data, by):
     assert load_text(f"name: n\ntask: multiclass\ndata: {data}\n").split_by == by
 
 
+@pytest.mark.parametrize(
+    ("source", "by"), [("a.txt", "order"), ("[a.txt, b.txt]", "sequence"), ("'*.txt'", "sequence")]
+)
+def test_one_text_is_split_by_order_and_many_by_text(load_text, write, source, by):
+    write("a.txt", "x")
+    write("b.txt", "x")
+    data = f"{{source: {source}, format: text, window: {{length: 3}}}}"
+    assert load_text(f"name: n\ntask: generation\ndata: {data}\n").split_by == by
+
+
 def test_one_series_cannot_be_split_by_sequence(load_text):
     data = "{source: rows.csv, label: k, window: {length: 3}}"
     text = f"name: n\ntask: multiclass\ndata: {data}\nsplit: {{by: sequence}}\n"

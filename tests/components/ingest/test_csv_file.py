@@ -201,7 +201,7 @@ def test_problems_of_several_files_come_together_the_first_twenty_and_the_count(
         ("t,kind,a\n7,x,1,p\n", "the header has 3 names, the first row 4 cells"),
         ("x,1,p,1\ny,1,q,2\n", "the first line holds values, not names"),
         ("id,t,a\nx,1,2\n", "'kind' is in the configuration; the file has id, t, a"),
-        ("id,t,kind\nx,1,p\n", "no column is left that could be a feature"),
+        ("id,t,kind\nx,1,p\n", "to forecast a series from its own past, give that column a second time"),
         ("id,t,kind,sequence_length\nx,1,p,1\n", "'sequence_length': the name is taken"),
         ("id,t,kind,\nx,1,p,1\n", "'': the name is empty"),
         ("id,t,kind,a b,a.b\nx,1,p,1,2\n", "'a b' and 'a.b' would both be a_b in requests"),

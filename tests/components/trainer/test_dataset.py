@@ -22,8 +22,8 @@ CLASSES = ("2", "10", "z")
 NUMBERED = Inputs(("number",), {})
 
 
-def data_of(transformed, *, batch_size: int = 5, widths: tuple[int, ...] = (), weights=()) -> Data:
-    target = Target(Head("multiclass", 3), CLASSES, weights)
+def data_of(transformed, *, batch_size: int = 5, widths: tuple[int, ...] = ()) -> Data:
+    target = Target(Head("multiclass", 3), CLASSES)
     inputs = read_inputs(transformed.output, LABEL)
     return Data([transformed.files], transformed.output, inputs, target, LABEL, batch_size, widths)
 
@@ -117,9 +117,8 @@ def test_every_sequence_is_in_one_part(transformed):
         assert sum(weight.sum() for _, _, weight in batches) == size
 
 
-def test_inputs_targets_and_weights_are_those_of_the_records(transformed):
-    weights = (0.5, 1.0, 4.0)
-    data = data_of(transformed, weights=weights)
+def test_inputs_and_targets_are_those_of_the_records(transformed):
+    data = data_of(transformed)
     everything = survey([transformed.files], transformed.output, data.inputs, LABEL)
     records = list(zip(everything.series.tolist(), everything.labels.tolist(), strict=True))
     steps = np.concatenate([one["a"][-6:] for one in transformed.sequences])
@@ -133,7 +132,6 @@ def test_inputs_targets_and_weights_are_those_of_the_records(transformed):
                 inputs["mask"].shape[1] - expected
             )
             assert CLASSES[target[row]] == label.decode() == transformed.labels[int(name)]
-            assert weight[row] == weights[target[row]]
             scores = np.nan_to_num((np.array(raw["a"][-6:]) - np.nanmean(steps)) / np.nanstd(steps))
             found = inputs["numbers"][row, :expected, data.inputs.numbers.index("a")]
             np.testing.assert_allclose(found, scores, rtol=1e-4, atol=1e-5)
@@ -267,17 +265,14 @@ def test_with_widths_the_number_of_rows_is_known_beforehand(tmp_path):
 
 
 def test_a_label_of_two_classes_is_0_or_1(transformed):
-    target = Target(Head("binary"), ("2", "z"), (3.0, 0.25))
+    target = Target(Head("binary"), ("2", "z"))
     data = replace(data_of(transformed), target=target)
     everything = survey([transformed.files], transformed.output, data.inputs, LABEL)
     chosen = everything.labels != b"10"
     batches = data.part(chosen).in_order().as_numpy_iterator()
-    found = [(target[weight > 0], weight[weight > 0]) for _, target, weight in batches]
-    labels = np.concatenate([target for target, _ in found])
+    labels = np.concatenate([target[weight > 0] for _, target, weight in batches])
     assert (labels.shape, labels.dtype) == ((chosen.sum(), 1), np.float32)
     assert labels[:, 0].tolist() == (everything.labels[chosen] == b"z").tolist()
-    weights = np.concatenate([weight for _, weight in found])
-    assert weights.tolist() == np.where(labels[:, 0] > 0, 0.25, 3.0).tolist()
 
 
 def test_a_number_is_scaled(tmp_path):
@@ -288,17 +283,30 @@ def test_a_number_is_scaled(tmp_path):
     ]
 
 
-@pytest.mark.parametrize("widths", [(), (4, 9)])
-def test_generation_learns_the_next_number_of_every_step_that_has_one(tmp_path, widths):
-    path = str(tmp_path / "series.gz")
-    series = [[1.0, 2.0, 3.0], [7.0], [4.0, 5.0], []]
+def of_series(folder, series: list[list[float]], widths: tuple[int, ...] = ()) -> Data:
+    """Series of one number, without a label."""
+    path = str(folder / "series.gz")
     with tf.io.TFRecordWriter(path, "GZIP") as writer:
         for steps in series:
             feature = tf.train.Feature(float_list=tf.train.FloatList(value=steps))
             features = tf.train.Features(feature={"number": feature})
             writer.write(tf.train.Example(features=features).SerializeToString())
-    target = Target(Head("generation", 1))
-    data = Data([path], Numbered(None), NUMBERED, target, None, 6, widths)
+    return Data([path], Numbered(None), NUMBERED, Target(Head("generation", 1)), None, 6, widths)
+
+
+def test_a_missing_number_is_read_as_the_mean_and_not_learnt(tmp_path):
+    data = of_series(tmp_path, [[1.0, np.nan, 3.0, 4.0], [np.nan, 2.0]])
+    ((inputs, targets, weights),) = data.part(None).in_order().as_numpy_iterator()
+    assert inputs["numbers"][0, :3, 0].tolist() == [1.0, 0.0, 3.0]
+    assert inputs["numbers"][1, 0, 0] == 0.0
+    assert weights[:2].tolist() == [[0.0, 1.0, 1.0], [1.0, 0.0, 0.0]]
+    assert targets[0, 1:, 0].tolist() == [3.0, 4.0]
+    assert targets[1, 0, 0] == 2.0
+
+
+@pytest.mark.parametrize("widths", [(), (4, 9)])
+def test_generation_learns_the_next_number_of_every_step_that_has_one(tmp_path, widths):
+    data = of_series(tmp_path, [[1.0, 2.0, 3.0], [7.0], [4.0, 5.0], []], widths)
     ((inputs, targets, weights),) = data.part(None).in_order().as_numpy_iterator()
     assert inputs["numbers"].shape[:2] == targets.shape[:2] == weights.shape == inputs["mask"].shape
     pairs = [

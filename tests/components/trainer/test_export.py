@@ -271,14 +271,17 @@ def test_the_export_holds_no_op_that_needs_a_gpu_or_python(exported):
         assert not wrong, name
 
 
-def test_the_requests_beside_the_model_are_answered(exported):
+def first_ones(exported: Exported) -> dict[str, tf.Tensor]:
     data = Data(
         [exported.transformed.files], exported.transformed.output, exported.inputs, exported.target, None, 8
     )
-    parsed = next(iter(data.part(None).records.batch(5).map(data.parse)))
+    return pad(next(iter(data.part(None).records.batch(5).map(data.parse)))["stacked"])
+
+
+def test_the_requests_beside_the_model_are_answered(exported):
     texts = ["note"] if "note" in exported.inputs.names else []
     between = "" if "text" in exported.inputs.names else None
-    batch = pad(parsed["stacked"])
+    batch = first_ones(exported)
     write_beside(str(exported.folder), exported.transformed.output, exported.inputs, texts, batch, between)
     requests = json.loads((exported.folder / "assets.extra" / "example_requests.json").read_text())
     assert [one["signature_name"] for one in requests] == [
@@ -306,11 +309,7 @@ def decoded(value: object) -> object:
 @pytest.mark.parametrize("name", ["multiclass", "regression"])
 def test_the_requests_hold_sequences_of_the_training_split(name, request):
     exported = request.getfixturevalue(name)
-    data = Data(
-        [exported.transformed.files], exported.transformed.output, exported.inputs, exported.target, None, 8
-    )
-    parsed = next(iter(data.part(None).records.batch(5).map(data.parse)))
-    rows = raw_rows(exported.transformed.output, exported.inputs, [], pad(parsed["stacked"]))
+    rows = raw_rows(exported.transformed.output, exported.inputs, [], first_ones(exported))
     kept = slice(-MAX_LENGTH, None) if name == "multiclass" else slice(None)
     originals = [one["a"][kept] for one in exported.transformed.sequences]
     for row in rows:
@@ -318,7 +317,15 @@ def test_the_requests_hold_sequences_of_the_training_split(name, request):
         assert any(close)
 
 
+def test_a_request_s_text_of_generation_is_put_together_as_it_was_cut(characters):
+    transformed = characters.transformed
+    rows = raw_rows(transformed.output, characters.inputs, ["text"], first_ones(characters), "")
+    originals = ["".join(one["text"]) for one in transformed.sequences]
+    assert [row["text"] for row in rows] == [[text] for text in originals[: len(rows)]]
+
+
 def test_the_schema_beside_the_model_names_its_raw_features(binary):
+    write_beside(str(binary.folder), binary.transformed.output, binary.inputs, ["note"], first_ones(binary))
     schema = text_format.Parse(
         (binary.folder / "assets.extra" / "raw_schema.pbtxt").read_text(), schema_pb2.Schema()
     )

@@ -16,7 +16,7 @@ from components.trainer.checkpoint import Checkpoint, State, variables
 from components.trainer.devices import computing_in
 from components.trainer.fitting import Report, compile_model, fit
 from components.trainer.inputs import Inputs
-from components.trainer.model import Head, build
+from components.trainer.model import HEAD, Head, build
 from pipeline.config import Model, Training
 from pipeline.errors import SluiceError
 
@@ -253,6 +253,60 @@ def test_what_is_minimised_is_the_mean_over_what_has_weight(tmp_path):
     models[1].fit(batches_of(padded), verbose=0, shuffle=False)
     for one, other in zip(models[0].optimizer.variables, models[1].optimizer.variables, strict=True):
         np.testing.assert_allclose(one.numpy(), other.numpy(), rtol=1e-4, atol=1e-9)
+
+
+@pytest.mark.parametrize("batch_size", [1, BATCH])
+@pytest.mark.parametrize("name", ["binary", "multiclass"])
+def test_class_weights_do_what_keras_own_do(name, batch_size):
+    """Also where one batch has a class more often than another, or each has one class only."""
+    task = TASKS[name]
+    weights = [0.5, 4.0, 1.0, 9.0][: max(2, task.head.size)]
+    features, target, ones = drawn(24, task)
+    ours = a_model(task, Training(), dropout=0.0)
+    plain = a_model(task, Training(), dropout=0.0)
+    compile_model(ours, task.head, Training(), jit=False, class_weights=weights)
+    losses = {
+        "binary": keras.losses.BinaryCrossentropy(from_logits=True),
+        "multiclass": keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+    }
+    plain.compile(optimizer=keras.optimizers.Adam(0.001, global_clipnorm=1.0), loss=losses[name])
+    batches = tf.data.Dataset.from_tensor_slices((features, target, ones)).batch(batch_size)
+    by_hand, _ = losses_by_hand(task.head, np.asarray(ours(features)), target)
+    expected = np.mean(by_hand * np.array(weights)[target.ravel().astype(int)])
+    assert ours.evaluate(batches, verbose=0, return_dict=True)["mean_loss"] == pytest.approx(expected, 1e-5)
+    ours.fit(batches, verbose=0, shuffle=False)
+    plain.fit(
+        features,
+        target,
+        batch_size=batch_size,
+        class_weight=dict(enumerate(weights)),
+        shuffle=False,
+        verbose=0,
+    )
+    for one, other in zip(ours.get_weights(), plain.get_weights(), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
+
+
+def test_a_missing_number_is_not_learnt():
+    """Its place in the answer has no gradient, and the mean is that over what is known."""
+    task = TASKS["next numbers"]
+    features, target, weights = drawn(BATCH, task)
+    target = target.copy()  # it was a view of the features
+    target[np.random.default_rng(5).random(target.shape) < 0.4] = np.nan
+    known = np.isfinite(target)
+    weights *= known.mean(axis=-1)
+    model = a_model(task, Training(), dropout=0.0)
+    squared = np.square(np.asarray(model(features), float) - target)
+    counts = known & features["mask"][:, :, None] & (weights > 0)[:, :, None]
+    found = model.evaluate(batches_of((features, target, weights)), verbose=0, return_dict=True)
+    assert found["mean_loss"] == pytest.approx(squared[counts].mean(), 1e-5)
+    target[..., 1] = np.nan
+    before = model.get_layer(HEAD).get_weights()
+    model.fit(batches_of((features, target, 0.5 * (weights > 0))), verbose=0, shuffle=False)
+    after = model.get_layer(HEAD).get_weights()
+    assert not np.array_equal(after[0][:, 0], before[0][:, 0])
+    np.testing.assert_array_equal(after[0][:, 1], before[0][:, 1])
+    np.testing.assert_array_equal(after[1][1], before[1][1])
 
 
 @pytest.mark.parametrize("name", ["next numbers", "next token"])

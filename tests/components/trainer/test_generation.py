@@ -186,3 +186,20 @@ def test_errors_of_a_series_are_summed_over_its_steps_but_the_first():
     assert float(found["squared_error"][0]) == pytest.approx(np.square(error).sum(), rel=1e-5)
     assert float(found["absolute_error"][0]) == pytest.approx(np.abs(error).sum(), rel=1e-5)
     assert int(found["values"][0]) == error.size
+
+
+def test_a_missing_value_of_a_series_is_read_as_the_mean_and_counts_nowhere():
+    answer = SeriesAnswer(SERIES, Inputs(("x", "y"), {}), SCALING)
+    steps = np.random.default_rng(4).normal(size=(6, 2))
+    gaps = steps.copy()
+    gaps[2, 0] = gaps[4, 1] = gaps[5] = np.nan
+    one = {"numbers": tf.constant(gaps[None], tf.float32), "mask": tf.constant([[True] * 6])}
+    said, known = read(np.nan_to_num(gaps)), np.isfinite(gaps[1:])
+    found = answer.judged(one)
+    error = (said[:-1] - steps[1:])[known]
+    assert int(found["values"][0]) == 6
+    assert float(found["squared_error"][0]) == pytest.approx(np.square(error).sum(), rel=1e-5)
+    assert float(found["absolute_error"][0]) == pytest.approx(np.abs(error).sum(), rel=1e-5)
+    expected = said[-1] * SCALING.deviation + SCALING.mean
+    np.testing.assert_allclose(answer(one)["prediction"][0], expected, atol=1e-5)
+    np.testing.assert_allclose(answer.continued(one, tf.constant(2))[0, 0], expected, atol=1e-5)

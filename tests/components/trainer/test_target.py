@@ -101,8 +101,15 @@ def test_weights_stand_in_the_order_of_the_classes_and_are_1_if_absent():
             "training.class_weight names classes that do not occur\n  - expected 9, 10, got 8, nine "
             "(YAML reads yes and no as true and false; in quotation marks they are text)",
         ),
+        (
+            ("binary", "no", "yes"),
+            {"class_weight": {"no": 0.0}},
+            ConfigError,
+            "training.class_weight leaves nothing to tell apart\n"
+            "  - expected at least two of no, yes with a weight above 0",
+        ),
     ],
-    ids=["one class", "one of several", "three for binary", "positive", "weights"],
+    ids=["one class", "one of several", "three for binary", "positive", "weights", "no weights"],
 )
 def test_classes_that_cannot_be_learnt_are_refused(arguments, changes, error, expected):
     with pytest.raises(error) as caught:
@@ -142,7 +149,24 @@ def test_a_label_that_is_no_number_is_refused(value):
     assert str(caught.value) == "labels that are no finite number\n  - 1 of 3; leave these sequences out"
 
 
-@pytest.mark.parametrize(("value", "shown"), [(0.1, "0.1"), (0, "0"), (-3e30, "-3e+30")])
+@pytest.mark.parametrize("spread", [0, 1, 20, 300])
+def test_labels_that_float32_cannot_tell_apart_are_refused(spread):
+    """Such as seconds since 1970: near 1.7e9 float32 has only multiples of 128."""
+    labels = (1.7e9 + spread * np.sin(np.arange(1000))).astype(np.float32)
+    assert len(set(labels.tolist())) < 8
+    with pytest.raises(DataRefused) as caught:
+        number_target(labels)
+    text = str(caught.value)
+    assert "numbers near 1.7e+09 are 128 apart in float32" in text
+    assert text.endswith("subtract a fixed number from the label")
+
+
+def test_large_labels_of_a_large_spread_are_learnt():
+    labels = (1.7e9 + 1e5 * np.sin(np.arange(1000))).astype(np.float32)
+    assert number_target(labels).head.scale == pytest.approx(1e5 / 2**0.5, rel=1e-2)
+
+
+@pytest.mark.parametrize(("value", "shown"), [(0.1, "0.1"), (0, "0"), (-3e5, "-300000")])
 def test_labels_that_are_all_the_same_are_refused(value, shown):
     with pytest.raises(DataRefused) as caught:
         number_target(np.full(1000, value, np.float32))

@@ -45,6 +45,13 @@ def test_a_missing_value_and_a_constant_feature_become_zero(transformed):
     assert not np.any(new[ODD].values)  # no division by the rounding of a mean
 
 
+def test_what_is_to_be_continued_keeps_its_missing_values_apart(series):
+    found = apply(series, series.sequences)
+    scores = tf.RaggedTensor.from_sparse(found["a"])[4].numpy()
+    assert np.isnan(series.sequences[4]["a"]).tolist() == np.isnan(scores).tolist()
+    assert np.isnan(scores).sum() == 1
+
+
 def test_new_values_are_scaled_by_the_training_split(transformed):
     one = {"a": [50.0], "b": [-3.0], ODD: [0.1]}
     alone = apply(transformed, [one])["a"].values.numpy()
