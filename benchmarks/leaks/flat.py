@@ -53,7 +53,8 @@ def _flat(data: Splits, table: pa.Table, steps: int | None) -> pd.DataFrame:
     for name in table.column_names:
         if name not in kept:
             columns |= _feature(table, name, steps)
-    return pd.DataFrame(columns)
+    flat: pd.DataFrame = pd.DataFrame(columns)
+    return flat
 
 
 def _feature(table: pa.Table, name: str, steps: int | None) -> dict[str, Any]:

@@ -44,7 +44,8 @@ def mix(values: npt.NDArray[np.uint64]) -> Hashes:
 
 def seed_of(name: str) -> np.uint64:
     """A number for a name."""
-    return np.uint64(hash_text(pa.array([name]))[0])
+    number: np.uint64 = np.uint64(hash_text(pa.array([name]))[0])
+    return number
 
 
 def hash_values(feature: Lists) -> Hashes:

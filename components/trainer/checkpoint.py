@@ -79,7 +79,7 @@ class Checkpoint:
             "arrays": len(arrays),
         }
         content = io.BytesIO()
-        numbered = {f"array_{place}": array for place, array in enumerate(arrays)}
+        numbered: dict[str, Any] = {f"array_{place}": array for place, array in enumerate(arrays)}
         np.savez(content, state=np.array(json.dumps(told)), **numbered)
         tf.io.gfile.makedirs(self._folder)
         with tf.io.gfile.GFile(self._unfinished, "wb") as file:
