@@ -19,18 +19,18 @@ def test_an_interrupt_ends_with_130_and_the_next_run_works(tmp_path, sent):
     with subprocess.Popen(
         command, cwd=home.path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as running:
-        assert running.stdout is not None
-        for line in running.stdout:
-            if line.split()[:1] == ["Auditor"]:
-                break
-        time.sleep(2)  # well inside Transform
+        begun = home.path / "runs" / "demo" / "artifacts" / "Transform"
+        while not begun.exists() and running.poll() is None:
+            time.sleep(0.05)
+        time.sleep(1)  # well inside Transform
         os.kill(running.pid, sent)
         out, err = running.communicate(timeout=60)
     assert running.returncode == 130, out + err
     assert "interrupted: nothing was pushed" in out
     assert "Traceback" not in out + err
     run = home.json("demo", "run.json")
-    assert (run["exit_code"], run["stages"][-1]["status"]) == (130, "failed")
+    # A library may swallow the interrupt; then the stage ends, and no other one begins.
+    assert (run["exit_code"], run["stages"][-1]["name"]) == (130, "Transform")
     assert home.versions("demo") == []
     assert home.sluice("runs").stdout.split()[2] == "interrupted"
     again = home.sluice("run", "pipeline/configs/demo.yaml")
