@@ -155,7 +155,7 @@ def _execute(
 
                 def on_stage(stage: "Stage") -> None:
                     progress.on_stage(stage)
-                    if stage.status == "running":
+                    if stage.status != "done":  # what failed may have made another error of it
                         interrupts.check()
 
                 from pipeline.execute import execute

@@ -1,13 +1,19 @@
 """The command line where no pipeline runs: usage, errors, and what the JSON files say in words."""
 
+import contextlib
 import io
+import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from pipeline import cli, record, summary, terminal
+from pipeline.errors import SluiceError
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -72,6 +78,32 @@ def test_the_reason_of_a_later_stage_is_told_beside_warnings_about_the_data(tmp_
     said = console.file.getvalue()
     assert "all labels are the same" in said
     assert "mend gap" not in said
+
+
+@pytest.mark.parametrize(("status", "raises"), [("running", True), ("failed", True), ("done", False)])
+def test_an_interrupt_that_a_library_turned_into_its_own_error_is_still_one(
+    capsys, tmp_path, monkeypatch, status, raises
+):
+    told = []
+
+    def execute(config, folder, on_stage, *, until_audit):
+        with contextlib.suppress(KeyboardInterrupt):  # as a library may do it
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(5)
+        try:
+            on_stage(SimpleNamespace(name="Transform", status=status, seconds=1.0, cached=False))
+            told.append(False)
+        except KeyboardInterrupt:
+            told.append(True)
+        raise SluiceError("enough")
+
+    monkeypatch.setitem(sys.modules, "pipeline.execute", SimpleNamespace(execute=execute))
+    (tmp_path / "rows.csv").write_text("x")
+    config = tmp_path / "c.yaml"
+    config.write_text("name: n\ntask: binary\ndata: {source: rows.csv, label: k}\nrun: {root: runs}\n")
+    code, _, err = sluice(capsys, "check", str(config))
+    assert (code, told) == (1, [raises])
+    assert "enough" in err
 
 
 def findings(*shape):
