@@ -45,7 +45,7 @@ def write_beside(
     """
     kept = schema_pb2.Schema()
     kept.feature.extend(one for one in transform.raw_metadata.schema.feature if one.name in inputs.names)
-    rows = raw_rows(transform, inputs, texts, batch, prompt)
+    rows = raw_rows(transform, inputs, texts, batch, " " if prompt is None else prompt)
     requests = example_requests(rows, transform.raw_feature_spec())
     if prompt is not None:
         (name,) = inputs.names
@@ -75,11 +75,11 @@ def raw_rows(
     inputs: Inputs,
     texts: Sequence[str],
     batch: Mapping[str, tf.Tensor],
-    between: str | None = None,
+    between: str = " ",
 ) -> list[Row]:
     """The first sequences of a batch in raw values: of a text one step, of an unknown token none.
 
-    What stands `between` the tokens of a text is a blank, unless they have their own.
+    `between` stands between the tokens of a text; nothing where they bring their own blanks.
     """
     count = min(SHOWN_SEQUENCES, len(batch["mask"]))
     lengths = np.minimum(batch["mask"].numpy()[:count].sum(axis=1), _SHOWN_STEPS)
@@ -99,7 +99,6 @@ def raw_rows(
         tokens = np.array(known, dtype=object)[batch["tokens"].numpy()[:count, :, place]]
         columns[name] = _cut(tokens, lengths, np.object_)
     rows = [{name: columns[name][row] for name in inputs.names} for row in range(count)]
-    between = " " if between is None else between
     return [_by_text(row, texts, between) for row in rows]
 
 

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import tensorflow as tf
 import tensorflow_transform as tft
 
-from components.trainer.inputs import Inputs, filled, pad, stack
+from components.trainer.inputs import Inputs, filled, known, pad, stack
 from components.trainer.survey import read_records
 from components.trainer.target import Target
 
@@ -267,7 +267,7 @@ def _next_steps(padded: dict[str, tf.Tensor], weight: tf.Tensor) -> Batch:
         target = padded["tokens"][:, 1:, 0]
     else:
         target = padded["numbers"][:, 1:]
-        follows *= tf.reduce_mean(tf.cast(tf.math.is_finite(target), tf.float32), axis=-1)
+        follows *= tf.reduce_mean(tf.cast(known(target), tf.float32), axis=-1)
         padded = {**padded, "numbers": filled(padded["numbers"])}
     return {name: one[:, :-1] for name, one in padded.items()}, target, follows
 

@@ -67,9 +67,14 @@ def stack(features: Mapping[str, Any], inputs: Inputs) -> dict[str, tf.RaggedTen
     return found
 
 
+def known(numbers: tf.Tensor) -> tf.Tensor:
+    """Where a z-score is that of a value, and not NaN, which stands for a missing one."""
+    return tf.logical_not(tf.math.is_nan(numbers))
+
+
 def filled(numbers: tf.Tensor) -> tf.Tensor:
-    """Z-scores with 0, the mean, where a value is missing (NaN): what the model of a series reads."""
-    return tf.where(tf.math.is_nan(numbers), tf.zeros_like(numbers), numbers)
+    """Z-scores with 0, the mean, where a value is missing: what the model of a series reads."""
+    return tf.where(known(numbers), numbers, tf.zeros_like(numbers))
 
 
 def pad(stacked: Mapping[str, tf.RaggedTensor], width: Any = None) -> dict[str, tf.Tensor]:

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from components.trainer.inputs import Inputs, filled
+from components.trainer.inputs import Inputs, filled, known
 from components.trainer.recurrence import Recurrence
 from components.trainer.scaling import Scaling
 
@@ -40,10 +40,10 @@ class SeriesAnswer(tf.Module):
         A value that is missing counts nowhere.
         """
         truth, numbers = padded["numbers"][:, 1:], filled(padded["numbers"])
-        known = tf.logical_and(padded["mask"][:, 1:, tf.newaxis], tf.math.is_finite(truth))
+        counted = tf.logical_and(padded["mask"][:, 1:, tf.newaxis], known(truth))
         predicted = self._model({"numbers": numbers[:, :-1], "mask": padded["mask"][:, :-1]}, training=False)
-        error = tf.where(known, predicted - numbers[:, 1:], tf.zeros_like(truth))
-        values = tf.reduce_sum(tf.cast(known, tf.int64), axis=[1, 2])
+        error = tf.where(counted, predicted - numbers[:, 1:], tf.zeros_like(truth))
+        values = tf.reduce_sum(tf.cast(counted, tf.int64), axis=[1, 2])
         return {
             "squared_error": tf.reduce_sum(error**2, axis=[1, 2]),
             "absolute_error": tf.reduce_sum(tf.abs(error), axis=[1, 2]),

@@ -35,6 +35,10 @@ class Home:
         folder = self.path / "serving_models" / name
         return sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
 
+    def newest(self, name: str) -> Path:
+        """Folder of the newest version that is served."""
+        return self.path / "serving_models" / name / self.versions(name)[-1]
+
     def artifact(self, name: str, stage: str, key: str) -> Path:
         folder = self.path / "runs" / name / "artifacts" / stage / key
         return max(folder.iterdir(), key=lambda path: int(path.name))

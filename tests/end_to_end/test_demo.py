@@ -213,7 +213,7 @@ def supersede(version: Path) -> None:
 
 @pytest.mark.parametrize("change", [delete, damage, supersede])
 def test_a_push_that_no_longer_serves_this_model_is_made_again(home, first, change):
-    change(home.path / "serving_models" / "demo" / home.versions("demo")[-1])
+    change(home.newest("demo"))
     others = set(home.versions("demo"))
     done = home.sluice("run", "pipeline/configs/demo.yaml")
     assert done.returncode == 0, done.stdout

@@ -31,8 +31,7 @@ print(json.dumps(decoded))
 def answers(home: Home, name: str, signature: str, label: str = "label") -> tuple[dict[str, Any], list[Any]]:
     """What the pushed model says of the evaluation split, and what is true."""
     (records,) = (home.artifact(name, "Ingest", "examples") / "Split-eval").iterdir()
-    version = home.path / "serving_models" / name / home.versions(name)[-1]
-    command = [sys.executable, "-I", "-c", ASK, str(version), str(records), signature]
+    command = [sys.executable, "-I", "-c", ASK, str(home.newest(name)), str(records), signature]
     done = subprocess.run(command, cwd="/", capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     import tensorflow as tf
@@ -95,7 +94,7 @@ def test_texts_are_told_apart_and_binary_metrics_equal_scikit_learn(tmp_path):
     assert values["f1"] == pytest.approx(sk.f1_score(truth, said), abs=1e-6)
     assert values["auc"] == pytest.approx(sk.roc_auc_score(truth, scores), abs=1e-3)
     assert values["pr_auc"] == pytest.approx(sk.average_precision_score(truth, scores), abs=1e-3)
-    beside = home.path / "serving_models" / "sms_spam" / home.versions("sms_spam")[-1] / "assets.extra"
+    beside = home.newest("sms_spam") / "assets.extra"
     assert {path.name for path in beside.iterdir()} == {"example_requests.json", "raw_schema.pbtxt"}
     logs = home.artifact("sms_spam", "Trainer", "model_run") / "tensorboard"
     assert list(logs.rglob("events.out.*"))
@@ -155,8 +154,7 @@ def test_a_text_is_learnt_and_goes_on(tmp_path, unit):
     assert values["accuracy"] == pytest.approx(sum(found["correct"]) / sum(found["tokens"]), abs=1e-6)
     import tensorflow as tf
 
-    version = home.path / "serving_models" / "tinyshakespeare" / home.versions("tinyshakespeare")[-1]
-    generate = tf.saved_model.load(str(version)).signatures["generate"]
+    generate = tf.saved_model.load(str(home.newest("tinyshakespeare"))).signatures["generate"]
     text = generate(
         prompt=tf.constant(["the cat sat on"]),
         max_new_tokens=tf.constant({"characters": 9, "words": 3}[unit]),
@@ -185,7 +183,7 @@ def test_a_series_of_numbers_goes_on(tmp_path):
     assert overall(home, "wave")["mse"] == pytest.approx(squares, rel=1e-6)
     import tensorflow as tf
 
-    model = tf.saved_model.load(str(home.path / "serving_models" / "wave" / home.versions("wave")[-1]))
+    model = tf.saved_model.load(str(home.newest("wave")))
     past = 20 + 5 * np.sin(np.arange(100, 140) / 4)
     level = model.signatures["generate"](
         level=tf.constant(past[None], tf.float32),
