@@ -12,7 +12,11 @@ from components.ingest.component import Ingest
 from components.ingest.layout import look
 from components.trainer import training
 from components.transform import preprocessing
-from components.verdict.eval_config import eval_config
+from components.verdict.component import ModelGate, Verdict
+from components.verdict.eval_config import eval_config, training_eval_config
+from components.verdict.evaluator import Evaluator
+from components.verdict.last_blessed import LastBlessedOther
+from components.verdict.slices import TIME, sliced_by
 from pipeline import fingerprint
 from pipeline.config import Config, FeatureKind, GivenSource, expand
 from pipeline.errors import SluiceError
@@ -34,6 +38,8 @@ def create_pipeline(
     source_fingerprint: str = "",
     kinds: Mapping[str, FeatureKind] | None = None,
     until_audit: bool = False,
+    forced: str = "",
+    on_kubeflow: bool = False,
 ) -> tfx.dsl.Pipeline:
     """The pipeline of a configuration, the same for every runner.
 
@@ -44,6 +50,8 @@ def create_pipeline(
       source_fingerprint: digest of the source's content, see `fingerprint_of_source`.
       kinds: feature to kind, where `data.features` does not name them; else features of bytes are categories.
       until_audit: stop after the data has been judged.
+      forced: why the model may be worse than the last blessed one; empty where it may not.
+      on_kubeflow: find the last blessed model by a query of Kubeflow's own, the only one it has.
     """
     ingest = Ingest(config=_data_settings(config), source_fingerprint=source_fingerprint)
     examples = ingest.outputs["examples"]
@@ -69,7 +77,9 @@ def create_pipeline(
     stages: list[BaseNode] = [ingest, statistics, schema, validator, auditor, gate]
     if not until_audit:
         known = config.data.features or kinds or {}
-        stages += _model_stages(config, known, examples, schema.outputs["schema"], gate)
+        stages += _model_stages(
+            config, known, examples, schema.outputs["schema"], gate, forced=forced, on_kubeflow=on_kubeflow
+        )
     return tfx.dsl.Pipeline(
         pipeline_name=config.name.replace("_", "-"),  # the only names Kubeflow takes
         pipeline_root=root,
@@ -93,6 +103,9 @@ def _model_stages(
     examples: tfx.types.BaseChannel,
     schema: tfx.types.BaseChannel,
     gate: BaseNode,
+    *,
+    forced: str,
+    on_kubeflow: bool,
 ) -> list[BaseNode]:
     transform = tfx.components.Transform(
         examples=examples,
@@ -111,20 +124,50 @@ def _model_stages(
         eval_args=tfx.proto.EvalArgs(splits=[EVAL]),
         custom_config=_training_settings(config, kinds),
     )
-    evaluator = tfx.components.Evaluator(
+    model = trainer.outputs["model"]
+    last_blessed = _last_blessed(model, on_kubeflow=on_kubeflow)
+    evaluator = Evaluator(
         examples=examples,
-        model=trainer.outputs["model"],
+        model=model,
+        baseline_model=last_blessed.outputs["model"],
         eval_config=eval_config(config),
         example_splits=[EVAL],
     )
+    train_evaluator = tfx.components.Evaluator(
+        examples=examples, model=model, eval_config=training_eval_config(config), example_splits=[TRAIN]
+    ).with_id("TrainEvaluator")
+    verdict = Verdict(
+        model=model,
+        evaluation=evaluator.outputs["evaluation"],
+        train_evaluation=train_evaluator.outputs["evaluation"],
+        transformed_examples=transform.outputs["transformed_examples"],
+        transform_graph=transform.outputs["transform_graph"],
+        config=_verdict_settings(config),
+        forced=forced,
+        code=fingerprint.of_code(["components/verdict", "components/trainer/metrics"]),
+    )
+    model_gate = ModelGate(blessing=verdict.outputs["blessing"])
     pusher = tfx.components.Pusher(
-        model=trainer.outputs["model"],
-        model_blessing=evaluator.outputs["blessing"],
+        model=model,
+        model_blessing=verdict.outputs["blessing"],
         push_destination=tfx.proto.PushDestination(
             filesystem=tfx.proto.PushDestination.Filesystem(base_directory=f"{config.push.to}/{config.name}")
         ),
     )
-    return [transform, trainer, evaluator, pusher]
+    pusher.add_upstream_node(model_gate)  # a refused model ends the run, on every runner
+    return [transform, trainer, last_blessed, evaluator, train_evaluator, verdict, model_gate, pusher]
+
+
+def _last_blessed(model: tfx.types.BaseChannel, *, on_kubeflow: bool) -> BaseNode:
+    """The stage that finds the model to compare with; none on the first run."""
+    channels = {
+        "model": tfx.dsl.Channel(type=tfx.types.standard_artifacts.Model),
+        "model_blessing": tfx.dsl.Channel(type=tfx.types.standard_artifacts.ModelBlessing),
+    }
+    strategy = tfx.dsl.experimental.LatestBlessedModelStrategy
+    if not on_kubeflow:
+        strategy, channels["candidate"] = LastBlessedOther, model
+    return tfx.dsl.Resolver(strategy_class=strategy, **channels).with_id("LastBlessed")
 
 
 def fingerprint_of_source(config: Config) -> str:
@@ -177,6 +220,7 @@ def _transform_settings(config: Config, kinds: Mapping[str, FeatureKind]) -> pre
         "label": config.label,
         "texts": _texts(kinds),
         "slices": list(config.data.slices),
+        "timed": TIME in sliced_by(config),
         "max_length": config.data.max_length,
         "truncate": config.data.truncate,
         "vocabulary": config.model.vocabulary,
@@ -197,6 +241,17 @@ def _training_settings(config: Config, kinds: Mapping[str, FeatureKind]) -> trai
         "training": config.training.model_dump(mode="json"),
         "code": fingerprint.of_code(["components/transform", "components/trainer"]),
     }
+
+
+def _verdict_settings(config: Config) -> str:
+    """What the verdict depends on, as JSON."""
+    settings = config.model_dump(
+        mode="json",
+        include={"name", "task", "data", "gate"},
+        exclude={"data": {"max_length", "truncate"}},
+        exclude_unset=True,
+    )
+    return json.dumps(settings)
 
 
 def _texts(kinds: Mapping[str, FeatureKind]) -> list[str]:

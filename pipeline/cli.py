@@ -18,6 +18,7 @@ from pipeline.interrupts import Interrupts
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from pipeline.config import Config
     from pipeline.runners.local import Stage
 
 _CONFIG = click.argument("config", type=click.Path(dir_okay=False))
@@ -60,13 +61,22 @@ def init(data: str, output: Path, force: bool) -> None:
 @cli.command()
 @_CONFIG
 @_SET
+@click.option(
+    "--force-bless", is_flag=True, help="Let the model be worse than the last blessed one; needs --reason."
+)
+@click.option("--reason", metavar="TEXT", help="Why; it stays on record.")
 @click.argument("beam_args", nargs=-1, type=click.UNPROCESSED)
-def run(config: str, overrides: tuple[str, ...], beam_args: tuple[str, ...]) -> None:
+def run(
+    config: str, overrides: tuple[str, ...], force_bless: bool, reason: str | None, beam_args: tuple[str, ...]
+) -> None:
     """Runs the whole chain: data to a pushed model.
 
     What follows -- goes to the Beam pipelines of the stages.
     """
-    _execute(config, overrides, beam_args, until_audit=False)
+    forced = (reason or "").strip()
+    if force_bless != bool(forced):
+        raise click.UsageError("--force-bless and --reason TEXT belong together; give both")
+    _execute(config, overrides, beam_args, until_audit=False, forced=forced)
 
 
 @cli.command()
@@ -82,14 +92,31 @@ def check(config: str, overrides: tuple[str, ...], as_json: bool, beam_args: tup
 @cli.command()
 @click.argument("run", required=False)
 @click.option("--root", default="runs", show_default=True, help="Where runs are, for ids and names.")
-def why(run: str | None, root: str) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print the reasons as JSON.")
+def why(run: str | None, root: str, as_json: bool) -> None:
     """Says why a run ended as it did, and what to do next.
 
     RUN is a run's folder, its id, or a model's name; without it, the newest run.
     """
     from pipeline import summary
 
-    for line in summary.why(record.find(run, Path(root))):
+    folder = record.find(run, Path(root))
+    if as_json:
+        click.echo(json.dumps(summary.reasons(folder), indent=2, ensure_ascii=False))
+        return
+    for line in summary.why(folder):
+        click.echo(line)
+
+
+@cli.command()
+@_CONFIG
+@_SET
+def versions(config: str, overrides: tuple[str, ...]) -> None:
+    """Lists what was pushed for TF Serving, newest first, with the run that made it."""
+    from pipeline.config_file import load
+    from pipeline.served import version_lines
+
+    for line in version_lines(load(config, overrides, local_files=False)):
         click.echo(line)
 
 
@@ -130,14 +157,14 @@ def _execute(
     *,
     until_audit: bool,
     as_json: bool = False,
+    forced: str = "",
 ) -> None:
+    from components.verdict.policy import PARADOX, accuracy_alone
     from pipeline import terminal
-    from pipeline.config_checks import not_yet_trained
     from pipeline.config_file import load
 
     config = load(path, overrides)
-    if not until_audit and (problems := not_yet_trained(config)):
-        raise ConfigError(f"{path}: {len(problems)} mistake{'' if len(problems) == 1 else 's'}", problems)
+    _refuse_unknown_slices(path, config)
     config = config.model_copy(
         update={"run": config.run.model_copy(update={"beam_args": (*config.run.beam_args, *beam_args)})}
     )
@@ -150,6 +177,8 @@ def _execute(
             os._exit(INTERRUPTED)
 
         console.print(f"sluice {__version__}: {config.name}, run {folder.name}")
+        if accuracy_alone(config):
+            console.print(f"warning: {PARADOX}")
         try:
             with terminal.Progress(console) as progress, Interrupts(give_up) as interrupts:
 
@@ -160,7 +189,7 @@ def _execute(
 
                 from pipeline.execute import execute
 
-                result = execute(config, folder, on_stage, until_audit=until_audit)
+                result = execute(config, folder, on_stage, until_audit=until_audit, forced=forced)
         except KeyboardInterrupt:  # while the libraries were loading: nothing has begun
             give_up()
         _report(console, folder)
@@ -169,6 +198,19 @@ def _execute(
     if result.exit_code == INTERRUPTED:
         os._exit(INTERRUPTED)  # Beam's threads may still be at work
     sys.exit(result.exit_code)
+
+
+def _refuse_unknown_slices(path: str, config: "Config") -> None:
+    """Ends with the slices that the data has no column for, before anything is read as a whole."""
+    from components.ingest.layout import look
+    from pipeline.gate_checks import unknown_slices
+
+    try:
+        layout = look(config)
+    except SluiceError:  # which Ingest raises again, as its own, on record
+        return
+    if problems := unknown_slices(config, layout.kinds, layout.columns):
+        raise ConfigError(f"{path}: {len(problems)} mistake{'' if len(problems) == 1 else 's'}", problems)
 
 
 def _checked(folder: Path) -> dict[str, object]:

@@ -246,20 +246,60 @@ class Threshold(_Section):
     slice: Annotated[str | None, Field(description="absent: overall")] = None
 
 
+DefaultPolicy = Literal["default"]
+
+
 class Gate(_Section):
     """What a model must reach."""
 
-    thresholds: tuple[Threshold, ...] = ()
-    slices: Annotated[tuple[str, ...], Field(description="overall is always there")] = (
-        "sequence_length",
-        "label",
-    )
-    confidence: Fraction = 0.95
-    min_slice_size: Positive = 30
-    small_slices: Literal["warn", "fail", "ignore"] = "warn"
-    max_overfit_gap: NonNegative = 0.10
-    beat_trivial_by: NonNegative = 0.02
-    max_drop: NonNegative = 0.01
+    thresholds: Annotated[
+        tuple[Threshold | DefaultPolicy, ...] | None,
+        Field(
+            min_length=1,
+            description="bounds; `default` among them stands for those of the task's default policy, "
+            "which holds alone where the key is absent",
+        ),
+    ] = None
+    slices: Annotated[
+        tuple[str, ...] | None,
+        Field(
+            description="what to slice by besides overall and data.slices: sequence_length, label, time or "
+            "a feature of categories; default: the first three, where there are any"
+        ),
+    ] = None
+    confidence: Annotated[
+        Fraction, Field(description="of the interval whose pessimistic end must meet a bound")
+    ] = 0.95
+    correct_for_slices: Annotated[
+        bool,
+        Field(description="whether the intervals of all slices of a bound hold together (Bonferroni)"),
+    ] = True
+    min_slice_size: Annotated[
+        Positive, Field(description="sequences; a bound is not held against a smaller slice")
+    ] = 30
+    small_slices: Annotated[
+        Literal["warn", "fail", "ignore"], Field(description="what becomes of a slice that is smaller")
+    ] = "warn"
+    max_overfit_gap: Annotated[
+        NonNegative | None,
+        Field(
+            description="training minus evaluation, on each thresholded metric; errors of numbers in "
+            "standard deviations of the label; null: not judged"
+        ),
+    ] = 0.10
+    beat_trivial_by: Annotated[
+        Rate | None,
+        Field(
+            description="share of the error of the best trivial model that must be saved; null: not judged"
+        ),
+    ] = 0.02
+    max_drop: Annotated[
+        NonNegative | None,
+        Field(description="of each thresholded metric below the last blessed model's; null: not judged"),
+    ] = 0.01
+    suspicious_above: Annotated[
+        float | None, Field(description="a value above it is too good to be true; null: none is")
+    ] = None
 
 
 class Push(_Section):

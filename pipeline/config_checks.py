@@ -1,49 +1,22 @@
 """What a well-formed configuration may still have wrong: contradictions, and what is not available yet."""
 
-import difflib
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from components.auditor.checks import CHECKS
-from components.verdict.slices import has_classes, sliced_by
 from pipeline.config import RESERVED_FEATURES, Config, GivenSource, format_of, matches, source_paths
+from pipeline.gate_checks import gate_problems
+from pipeline.words import nearest
 
 NO_SOURCE = "no-source"  # stands for a source that is missing or wrong, so that the rest can be checked
-AVERAGED = ("precision", "recall", "f1", "auc", "pr_auc")  # as <name>_macro, or <name>[class]
-_OF_CLASSES = (
-    "accuracy", "balanced_accuracy", "log_loss", "calibration_error",
-    *(f"{name}_macro" for name in AVERAGED), "precision_micro", "recall_micro", "f1_micro",
-)  # fmt: skip
-_OF_NUMBERS = ("mse", "rmse", "mae")
-# What each task can be held to; of a generation's tokens, or of its values where the sequence is of numbers.
-METRICS = {
-    "binary": (*AVERAGED, *_OF_CLASSES),  # without a suffix: of the positive class
-    "multiclass": (*_OF_CLASSES, "top_3_error", "top_5_error"),
-    "regression": (*_OF_NUMBERS, "r2", "bias"),
-    "generation": ("log_loss", "perplexity", "bits_per_token", "accuracy", "bleu", *_OF_NUMBERS),
-}
-
 # What the configuration already names and no stage does yet. `None`: the whole key, otherwise these values.
 NOT_YET: dict[str, tuple[str, ...] | None] = {
-    "gate.confidence": None,
-    "gate.min_slice_size": None,
-    "gate.small_slices": None,
-    "gate.max_overfit_gap": None,
-    "gate.beat_trivial_by": None,
-    "gate.max_drop": None,
     "push.keep": None,
     "run.runner": ("beam",),
 }
-
-
-def not_yet_trained(config: Config) -> list[str]:
-    """What `check` takes and `run` does not: no stage after the auditor can use it yet."""
-    if not config.gate.thresholds:
-        return ["gate.thresholds: required to run, for there is no default policy yet; give a bound"]
-    return []
 
 
 def not_yet(raw: dict[str, Any]) -> list[str]:
@@ -66,7 +39,7 @@ def contradictions(config: Config) -> list[str]:
     """What is well-formed but cannot work together."""
     checks = (
         _format_problems, _label_problems, _task_problems, _unnamed_problems, _column_problems,
-        _split_problems, _audit_problems, _gate_problems, _remote_problems,
+        _split_problems, _audit_problems, gate_problems, _remote_problems,
     )  # fmt: skip
     return [problem for check in checks for problem in check(config)]
 
@@ -210,52 +183,6 @@ def _audit_problems(config: Config) -> Iterator[str]:
             yield f"audit.severity, {name}: no such check{nearest(name, list(CHECKS))}"
 
 
-def _gate_problems(config: Config) -> Iterator[str]:
-    known = metric_names(config.task)
-    for threshold in config.gate.thresholds:
-        metric, low, high = threshold.metric, threshold.min, threshold.max
-        if low is None and high is None:
-            yield f"gate.thresholds, {metric}: expected min or max"
-        if low is not None and high is not None and low > high:
-            yield f"gate.thresholds, {metric}: min {low:g} is more than max {high:g}"
-        if metric not in known and not _per_class(config, metric):
-            hint = nearest(metric, known)
-            if config.task == "multiclass" and metric in AVERAGED:
-                hint = f" (did you mean {metric}_macro or {metric}[class]?)"
-            yield f"gate.thresholds, {metric}: no such metric for {config.task}{hint}"
-    yield from _gate_slice_problems(config)
-
-
-def _gate_slice_problems(config: Config) -> Iterator[str]:
-    for threshold in config.gate.thresholds:
-        key, where = f"gate.thresholds, {threshold.metric}", threshold.slice
-        if where is not None and where not in config.gate.slices:
-            yield f"{key}: the slice {where} is not in gate.slices"
-        elif where == "label" and not has_classes(config):
-            yield f"{key}: the slice label needs classes, which {config.task} has not"
-        elif where == "label" and config.task == "binary" and threshold.metric in AVERAGED:
-            yield (
-                f"{key}: it is that of the positive class, and a slice by label holds one class only; "
-                f"without slice, {threshold.metric}[class] is that of a class"
-            )
-    for name in config.gate.slices:
-        if name not in ("sequence_length", "label"):
-            yield f"gate.slices: {name} is not available yet; known: sequence_length, label"
-        elif name == "label" and name in sliced_by(config) and not has_classes(config):
-            yield f"gate.slices: label needs classes, which {config.task} has not; leave it out"
-
-
-def metric_names(task: str) -> list[str]:
-    """The metrics a task can be held to; those of AVERAGED also as `name[class]` where it has classes."""
-    return list(METRICS[task])
-
-
-def _per_class(config: Config, metric: str) -> bool:
-    name, bracket, rest = metric.partition("[")
-    named = bool(bracket) and rest.endswith("]") and len(rest) > 1
-    return named and name in AVERAGED and has_classes(config)
-
-
 def missing_files(config: Config) -> Iterator[str]:
     """What the configuration names and this machine does not have, or has in another form."""
     for path in source_paths(config.data):
@@ -289,9 +216,3 @@ def _remote_problems(config: Config) -> Iterator[str]:
     for key, place in (*places, ("push.to", config.push.to), ("run.root", config.run.root)):
         if "://" in place:
             yield f"{key}: {place}: remote places are not available yet; give a local one"
-
-
-def nearest(word: str, known: Sequence[str]) -> str:
-    """A hint at what was meant: the closest known word, else all of them."""
-    close = difflib.get_close_matches(word, known, n=1)
-    return f" (did you mean {close[0]}?)" if close else f" (known here: {', '.join(known)})" if known else ""

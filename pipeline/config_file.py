@@ -12,8 +12,9 @@ import yaml
 from pydantic import ValidationError
 
 from pipeline.config import Config, GivenSource, Push, Run, Threshold, Window
-from pipeline.config_checks import NO_SOURCE, contradictions, missing_files, nearest, not_yet
+from pipeline.config_checks import NO_SOURCE, contradictions, missing_files, not_yet
 from pipeline.errors import ConfigError
+from pipeline.words import nearest
 
 
 class _Loader(yaml.SafeLoader):

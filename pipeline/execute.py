@@ -13,8 +13,7 @@ from tfx.utils import path_utils
 from components.auditor.component import read_findings
 from components.ingest.component import MANIFEST
 from components.trainer.training import HISTORY
-from components.verdict.decisions import decide
-from components.verdict.evaluation import read_evaluation, read_failures
+from components.verdict import component as verdict
 from pipeline import __version__, fingerprint, lineage, record
 from pipeline.build import create_pipeline, fingerprint_of_source, kinds_of_features
 from pipeline.config import Config
@@ -73,7 +72,9 @@ def versions() -> dict[str, str]:
     return found | {package: metadata.version(package) for package in _PACKAGES}
 
 
-def execute(config: Config, folder: Path, on_stage: local.Listener, *, until_audit: bool = False) -> Result:
+def execute(
+    config: Config, folder: Path, on_stage: local.Listener, *, until_audit: bool = False, forced: str = ""
+) -> Result:
     """Runs the pipeline and writes run.json, validation.json, evaluation.json and verdict.json.
 
     Args:
@@ -81,6 +82,7 @@ def execute(config: Config, folder: Path, on_stage: local.Listener, *, until_aud
       folder: of the run, see `record.create`.
       on_stage: told when a stage begins and ends.
       until_audit: stop after the data has been judged.
+      forced: why the model may be worse than the last blessed one.
 
     Returns:
       What became of the run; never raises for a failed stage, the failure stands in the result.
@@ -112,6 +114,7 @@ def execute(config: Config, folder: Path, on_stage: local.Listener, *, until_aud
             source_fingerprint=fingerprint_of_source(config),
             kinds=None if until_audit else kinds_of_features(config),
             until_audit=until_audit,
+            forced=forced,
         )
         local.run(pipeline, database, result.run_id, note, may_use_cache)
         result.status, result.exit_code = "checked", 0
@@ -170,10 +173,9 @@ def _write_outcome(config: Config, folder: Path, result: Result, found: Found) -
         record.write(folder, record.VALIDATION, _validation(found["Auditor"]["findings"].uri, manifest))
     if "Trainer" in found:
         result.history = json.loads((Path(found["Trainer"]["model_run"].uri) / HISTORY).read_text())
-    if "Evaluator" in found:
-        blessed = _judge(config, folder, found["Evaluator"]["evaluation"].uri)
-        if not blessed and result.exit_code == 0:
-            result.status, result.exit_code = "model_refused", 4
+    if "Verdict" in found:
+        for name in (record.EVALUATION, record.VERDICT):
+            record.write(folder, name, verdict.read(found["Verdict"]["blessing"].uri, name))
     if delivers and result.exit_code == 0:
         if result.pushed is None:  # stock Pusher takes a folder that is already there for its own
             raise SluiceError(f"the model did not arrive in {config.push.to}; run it again")
@@ -189,22 +191,3 @@ def _validation(findings: str, manifest: dict[str, Any]) -> dict[str, Any]:
         "features": {"kinds": manifest["features"], "inferred": manifest["inferred"]},
         "time": manifest["time"],
     }
-
-
-def _judge(config: Config, folder: Path, uri: str) -> bool:
-    evaluation = read_evaluation(uri, config.label)
-    blessed, missed = read_failures(uri, config.label)
-    decisions = decide(config.gate.thresholds, evaluation, missed)
-    if blessed != all(decision.passed for decision in decisions):
-        raise SluiceError("TFMA's verdict and the decisions made from it contradict each other")
-    record.write(
-        folder,
-        record.EVALUATION,
-        {"slices": [one.as_json() for one in evaluation], "train": None, "trivial": None},
-    )
-    record.write(
-        folder,
-        record.VERDICT,
-        {"blessed": blessed, "decisions": [decision.as_json() for decision in decisions]},
-    )
-    return blessed

@@ -28,7 +28,7 @@ _SHOWN_IDS = 3
 def headline(run: dict[str, Any]) -> str:
     """The outcome in one line."""
     words = {
-        "pushed": "pushed: the model meets every bound",
+        "pushed": "pushed: the model meets every requirement",
         "checked": "checked: the data has no error",
         "data_refused": "data refused",
         "model_refused": "model refused: nothing was pushed",
@@ -152,6 +152,36 @@ def _shown_metric(name: str, one: dict[str, Any], overall: dict[str, Any]) -> fl
     return metric["value"] if metric else None
 
 
+def reasons(folder: Path) -> dict[str, Any]:
+    """Why a run ended as it did, for programs: what failed, with every figure of it."""
+    run = record.read(folder, record.RUN)
+    if run is None:
+        return {"run_id": folder.name, "name": folder.parent.name, "status": "unfinished", "reasons": []}
+    validation = record.read(folder, record.VALIDATION) or {"findings": []}
+    verdict = record.read(folder, record.VERDICT) or {}
+    decisions = verdict.get("decisions", [])
+    return {
+        **{name: run[name] for name in ("run_id", "name", "status", "exit_code", "error", "pushed")},
+        "reasons": [
+            *(finding for finding in validation["findings"] if finding["severity"] == "error"),
+            *(decision for decision in decisions if not decision["passed"]),
+        ],
+        "forced": verdict.get("forced"),
+        "warnings": [
+            *(finding for finding in validation["findings"] if finding["severity"] == "warning"),
+            *verdict.get("warnings", []),
+            *(one["reason"] for one in decisions if _unjudged(one)),
+        ],
+        "met": sum(decision["passed"] for decision in decisions if not _unjudged(decision)),
+        "asked": sum(not _unjudged(decision) for decision in decisions),
+    }
+
+
+def _unjudged(decision: dict[str, Any]) -> bool:
+    """Whether a decision only says that a slice is too small to decide on."""
+    return bool(decision["gate"] == "slice_size" and decision["passed"])
+
+
 def why(folder: Path) -> Iterator[str]:
     """Why a run ended as it did: reasons first, each with what to do next."""
     run = record.read(folder, record.RUN)
@@ -179,9 +209,17 @@ def why(folder: Path) -> Iterator[str]:
         if not decision["passed"]:
             yield f"  - {decision['reason']}"
             yield f"    next: {decision['next_action']}"
-    passed = sum(decision["passed"] for decision in verdict["decisions"])
-    if verdict["decisions"]:
-        yield f"  {passed} of {len(verdict['decisions'])} bounds are met"
+    judged = [decision for decision in verdict["decisions"] if not _unjudged(decision)]
+    if judged:
+        yield f"  {sum(one['passed'] for one in judged)} of {len(judged)} requirements are met"
+    small = [one["reason"] for one in verdict["decisions"] if _unjudged(one)]
+    if small:
+        more = f"; and {len(small) - 1} more" if len(small) > 1 else ""
+        yield f"  warning: {small[0]}{more}"
+    for warning in verdict.get("warnings", ()):
+        yield f"  warning: {warning}"
+    if verdict.get("forced"):
+        yield f"  forced past the last blessed model: {verdict['forced']}"
     if run["pushed"]:
         yield f"  version {run['pushed']['version']} is in {shown_path(run['pushed']['path'])}"
 

@@ -11,7 +11,7 @@ from components.trainer.answers import ClassAnswer, NumberAnswer, Tensors
 from components.trainer.generation import TokenAnswer
 from components.trainer.inputs import Inputs, pad, stack
 from components.trainer.series import SeriesAnswer
-from components.transform.preprocessing import SEQUENCE_LENGTH
+from components.transform.preprocessing import SEQUENCE_LENGTH, STEP_TIME
 
 Answer = ClassAnswer | NumberAnswer | TokenAnswer | SeriesAnswer
 
@@ -32,6 +32,8 @@ class ServedModel(tf.Module):
         self._transform = transform.transform_features_layer()
         raw = transform.raw_feature_spec()
         self._spec = {name: raw[name] for name in inputs.names}
+        known = (STEP_TIME,) if STEP_TIME in transform.transformed_feature_spec() else ()
+        self._times = {name: raw[name] for name in known}
 
     def _padded(self, raw: Mapping[str, tf.SparseTensor]) -> dict[str, tf.Tensor]:
         transformed = self._transform(dict(raw))
@@ -45,6 +47,8 @@ class ServedModel(tf.Module):
         the metrics, `evaluation`; and, for slices of the evaluation, `transform_features`.
         """
         examples = tf.TensorSpec([None], tf.string, name="examples")
+        timed = {**self._spec, **self._times}
+        sliced_by = (SEQUENCE_LENGTH, *self._times)
 
         @tf.function(input_signature=[examples])
         def serving_default(examples: tf.Tensor) -> Tensors:
@@ -52,8 +56,8 @@ class ServedModel(tf.Module):
 
         @tf.function(input_signature=[examples])
         def transform_features(examples: tf.Tensor) -> Tensors:
-            transformed = self._transform(tf.io.parse_example(examples, self._spec))
-            return {SEQUENCE_LENGTH: transformed[SEQUENCE_LENGTH]}
+            transformed = self._transform(tf.io.parse_example(examples, timed))
+            return {name: transformed[name] for name in sliced_by}
 
         @tf.function(input_signature=[examples])
         def evaluation(examples: tf.Tensor) -> Tensors:

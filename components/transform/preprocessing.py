@@ -12,11 +12,12 @@ import tensorflow as tf
 import tensorflow_transform as tft
 
 from components.ingest.names import argument_name
-from components.transform import tokens
+from components.transform import times, tokens
 from pipeline.config import RESERVED_FEATURES
 
 BUCKETS = 4
 SEQUENCE_LENGTH = "sequence_length"  # raw: steps; transformed: the name of the length bucket
+STEP_TIME = "step_time"  # raw: of each step; transformed: the period of the last one
 IDENTITY = ("sequence_id", "series_id", "window_start")  # passed on, to hold out whole series
 EMPTY_VOCABULARY = "49d0cd50-04bb-48c0-bc6f-5b575dce351a"  # what tft.vocabulary writes for no token
 CLASSES = "label"  # vocabulary with the classes of the training split
@@ -32,6 +33,7 @@ class Settings(TypedDict):
       label: name of the label feature.
       texts: features of text, whose words are steps; other features of bytes are categories.
       slices: features kept only to slice by.
+      timed: whether the evaluation is sliced by time.
       max_length: steps kept of a longer sequence; None keeps all.
       truncate: `last` or `first`, the steps that are kept.
       vocabulary: most frequent tokens kept of each feature.
@@ -42,6 +44,7 @@ class Settings(TypedDict):
     label: str
     texts: list[str]
     slices: list[str]
+    timed: bool
     max_length: int | None
     truncate: str
     vocabulary: int
@@ -63,8 +66,8 @@ def preprocessing_fn(inputs: dict[str, Any], custom_config: Settings) -> dict[st
       Per feature of numbers the z-scores, sparse [batch, steps] float32, 0 for a missing value, but
       NaN for `generation`, which must not learn to say it; per
       feature of bytes the ids of its tokens, sparse [batch, steps] int64, see `components.transform.tokens`;
-      the label as it came, [batch]; `sequence_length`, the name of the length bucket, [batch]; and
-      what tells the series, [batch].
+      the label as it came, [batch]; `sequence_length`, the name of the length bucket, and `step_time`,
+      the begin of the period that the last step lies in, both [batch]; and what tells the series, [batch].
     """
     settings = custom_config
     names = feature_names(inputs, settings["label"], settings["slices"])
@@ -85,6 +88,8 @@ def preprocessing_fn(inputs: dict[str, Any], custom_config: Settings) -> dict[st
         if _is_text(inputs[name]):
             outputs[name] = _ids(columns[name], vocabulary_name(name), settings["vocabulary"])
     outputs |= {name: _one_value(inputs[name]) for name in IDENTITY if name in inputs}
+    if settings["timed"]:
+        outputs[STEP_TIME] = times.period(_latest(inputs[STEP_TIME]))
     if settings["task"] != "generation":
         outputs[settings["label"]] = _one_value(inputs[settings["label"]])
     if settings["task"] in ("binary", "multiclass"):
@@ -189,6 +194,13 @@ def _one_value(feature: tf.SparseTensor) -> tf.Tensor:
     missing = "" if feature.dtype == tf.string else 0
     dense = tf.sparse.to_dense(tf.sparse.reset_shape(feature, [feature.dense_shape[0], 1]), missing)
     return tf.squeeze(dense, axis=1)
+
+
+def _latest(times_of_steps: tf.SparseTensor) -> tf.Tensor:
+    """Time of the last step of each sequence, [batch]; 0 without steps."""
+    steps = tf.RaggedTensor.from_sparse(times_of_steps)
+    latest = tf.reduce_max(steps, axis=1)
+    return tf.where(steps.row_lengths() > 0, latest, tf.zeros_like(latest))
 
 
 def _bucket(length: tf.Tensor) -> tf.Tensor:

@@ -1,17 +1,34 @@
-"""Decisions on a model: each bound, what was measured, and why it passed or did not."""
+"""A decision on a model: what was asked, what was measured, whether it passed, and why, in words."""
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
-from components.verdict.evaluation import Missed, SliceMetrics
+from components.verdict.evaluation import SliceMetrics
+from components.verdict.intervals import Interval
 from components.verdict.slices import Slice, slice_text
-from pipeline.config import Threshold
 from pipeline.figures import figure
 
 
 @dataclass(frozen=True)
 class Decision:
-    """One bound on one metric in one slice, as it stands in verdict.json."""
+    """One thing that one gate asks, as it stands in verdict.json.
+
+    Attributes:
+      gate: `value`, `slice_size`, `missing_slice`, `overfit`, `trivial`, `drop`, `suspicion` or `examples`.
+      metric: that was judged; empty where none was.
+      slice: feature to value; empty for overall.
+      examples: sequences in the slice.
+      value: of the metric; None where it is undefined.
+      lower: end of the interval that was held against the bound; of `drop`, of value minus baseline.
+      upper: its other end.
+      bound: that the pessimistic end has to meet; of `overfit`, the largest gap.
+      baseline: what was compared with: training, the best trivial or the last blessed model.
+      distance: how far the pessimistic end lies beyond the bound; None where it does not, or there is none.
+      passed: whether the model may go on.
+      reason: one sentence.
+      next_action: what to do about it; empty where it passed.
+    """
 
     gate: str
     metric: str
@@ -20,8 +37,9 @@ class Decision:
     value: float | None
     lower: float | None
     upper: float | None
-    bound: float
+    bound: float | None
     baseline: float | None
+    distance: float | None
     passed: bool
     reason: str
     next_action: str
@@ -31,109 +49,62 @@ class Decision:
         return {**asdict(self), "slice": dict(self.slice)}
 
 
-def decide(
-    thresholds: Iterable[Threshold], evaluation: Sequence[SliceMetrics], missed: Missed
-) -> list[Decision]:
-    """One decision per bound and slice it holds in.
-
-    Args:
-      thresholds: of the configuration.
-      evaluation: metrics by slice.
-      missed: the bounds that TFMA found missed; everything else passed.
-
-    Returns:
-      The decisions, failed ones first, else in the order of the thresholds.
-    """
-    decisions = []
-    for threshold in thresholds:
-        slices = [one for one in evaluation if _holds_in(threshold, one)]
-        for side, bound in (("min", threshold.min), ("max", threshold.max)):
-            if bound is None:
-                continue
-            if not slices:
-                decisions.append(_vanished(threshold, side, bound))
-            for one in slices:
-                failed = (tuple(one.slice.items()), threshold.metric, side, bound) in missed
-                decisions.append(_decision(threshold.metric, side, bound, one, passed=not failed))
-    return sorted(decisions, key=lambda decision: decision.passed)
-
-
-def _holds_in(threshold: Threshold, one: SliceMetrics) -> bool:
-    return list(one.slice) == ([threshold.slice] if threshold.slice else [])
-
-
-def _decision(metric: str, side: str, bound: float, one: SliceMetrics, *, passed: bool) -> Decision:
-    value = one.metrics.get(metric)
-    where = "overall" if not one.slice else f"on {slice_text(one.slice)}"
-    sequences = f"{one.examples} sequence{'' if one.examples == 1 else 's'}"
-    wanted = f"{'at least' if side == 'min' else 'at most'} {bound:g}"
-    if metric not in one.metrics:
-        reason = f"{metric} does not exist; {_what_exists(metric, list(one.metrics))}"
-    elif value is None:
-        reason = f"{metric} is undefined {where} ({sequences}); the bound is {wanted}"
-    elif passed:
-        reason = f"{metric} is {figure(value)} {where} ({sequences}); the bound is {wanted}"
-    else:
-        reason = (
-            f"{metric} is {figure(value)} {where} ({sequences}), "
-            f"{figure(abs(value - bound))} {'below' if side == 'min' else 'above'} the bound {bound:g}"
-        )
+def decision(
+    gate: str,
+    metric: str,
+    one: SliceMetrics,
+    reason: str,
+    next_action: str = "",
+    *,
+    passed: bool,
+    interval: Interval | None = None,
+    bound: float | None = None,
+    baseline: float | None = None,
+    distance: float | None = None,
+) -> Decision:
+    """A decision about a metric of a slice; a passed one needs no action."""
     return Decision(
-        gate="value",
+        gate=gate,
         metric=metric,
         slice=one.slice,
         examples=one.examples,
-        value=value,
-        lower=None,
-        upper=None,
+        value=one.metrics.get(metric),
+        lower=interval.lower if interval else None,
+        upper=interval.upper if interval else None,
         bound=bound,
-        baseline=None,
+        baseline=baseline,
+        distance=distance,
         passed=passed,
         reason=reason,
-        next_action="" if passed else _next_action(metric, side, one, undefined=value is None),
+        next_action="" if passed else next_action,
     )
 
 
-def _what_exists(metric: str, known: Sequence[str]) -> str:
-    """What there is instead of a metric that does not exist."""
-    classes = [name[len("recall[") : -1] for name in known if name.startswith("recall[")]
-    if "[" in metric and classes:
-        return f"the classes are {', '.join(classes)}"
-    if classes and metric.startswith("top_"):
-        return f"the model has no more than {metric.split('_')[1]} classes"
-    return f"measured are {', '.join(name for name in known if '[' not in name)}"
+def place(one: SliceMetrics) -> str:
+    """Where something was measured, such as `on label=peak (67 sequences)`."""
+    where = "overall" if not one.slice else f"on {slice_text(one.slice)}"
+    return f"{where} ({one.examples:,} sequence{'' if one.examples == 1 else 's'})"
 
 
-def _next_action(metric: str, side: str, one: SliceMetrics, *, undefined: bool) -> str:
-    if undefined and metric not in one.metrics:
-        return "give the bound for a metric that there is"
-    if undefined and metric.startswith(("auc", "pr_auc")):
+def measured(metric: str, value: float, interval: Interval | None = None) -> str:
+    """A value and its interval, such as `recall is 0.8900 [0.8400, 0.9300]`."""
+    between = f" [{figure(interval.lower)}, {figure(interval.upper)}]" if interval else ""
+    return f"{metric} is {figure(value)}{between}"
+
+
+def when_undefined(metric: str) -> str:
+    """What to do where a metric is no number."""
+    if metric.startswith(("auc", "pr_auc")):
         return "check the evaluation split: it may lack this class, or hold nothing else"
-    if undefined:
-        return (
-            "check the evaluation split: it may hold too little here to measure it; else look at the answers"
-        )
-    if one.slice:
-        return (
-            f"add training sequences like those with {slice_text(one.slice)}, and look at the ones that fail"
-        )
-    pull = "pull it down" if side == "min" else "drive it up"
-    return f"see in evaluation.json which slices {pull}; train longer, or with more units or more data"
+    return "check the evaluation split: it may hold too little here to measure it; else look at the answers"
 
 
-def _vanished(threshold: Threshold, side: str, bound: float) -> Decision:
-    return Decision(
-        gate="value",
-        metric=threshold.metric,
-        slice={} if threshold.slice is None else {threshold.slice: "*"},
-        examples=0,
-        value=None,
-        lower=None,
-        upper=None,
-        bound=bound,
-        baseline=None,
-        passed=False,
-        reason=f"no sequence of the evaluation split has a {threshold.slice}, "
-        f"and there is a bound by it on {threshold.metric} ({side} {bound:g})",
-        next_action="check that the evaluation split holds sequences with this feature",
-    )
+def failed_first(decisions: Iterable[Decision]) -> list[Decision]:
+    """The failed ones first, of these the one that misses by the largest share of its bound."""
+    return sorted(decisions, key=lambda one: (one.passed, -_share_missed(one)))
+
+
+def _share_missed(one: Decision) -> float:
+    if one.distance is None or one.bound is None:
+        return math.inf
+    return one.distance / max(abs(one.bound), 1e-9)

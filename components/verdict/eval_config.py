@@ -1,7 +1,7 @@
 """The configuration's gate as an EvalConfig of TensorFlow Model Analysis."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from tensorflow_model_analysis.metrics import metric_types
 from tensorflow_model_analysis.proto import config_pb2
@@ -9,7 +9,9 @@ from tensorflow_model_analysis.proto import config_pb2
 from components.trainer.metrics.classification import ClassificationMetrics
 from components.trainer.metrics.generation import GenerationMetrics
 from components.trainer.metrics.regression import RegressionMetrics
-from components.verdict.slices import sliced_by
+from components.transform.preprocessing import STEP_TIME
+from components.verdict.policy import stated_thresholds
+from components.verdict.slices import TIME, sliced_by
 from pipeline.config import Config, Threshold
 
 _METRICS: dict[str, metric_types.Metric] = {
@@ -21,21 +23,25 @@ _METRICS: dict[str, metric_types.Metric] = {
 
 
 def eval_config(config: Config) -> config_pb2.EvalConfig:
-    """Metrics, slices and thresholds for the Evaluator.
+    """Metrics, slices, thresholds and intervals for the evaluation split.
 
     The model is judged through `serving_default`, the signature it will be asked through; one that
     continues sequences through `evaluation`, which is told how they really went on, and has no label.
-    Slices by label and by sequence length take their names from the raw label and from the graph's
-    `transform_features`, whose buckets come from the training split.
+    Slices by label take their names from the raw label, those by sequence length and time from the
+    graph's `transform_features`, whose buckets come from the training split.
+
+    TFMA holds the thresholds against a metric's value, whatever its interval: what it refuses the
+    verdict refuses as well, but not the other way round.
     """
-    spec = config_pb2.MetricsSpec(
-        metrics=[config_pb2.MetricConfig(class_name="ExampleCount"), _metric(config.task)]
-    )
-    for threshold in config.gate.thresholds:
-        # A threshold without a slicing spec would hold in every slice, so overall is named as well.
-        where = [_slice(config, threshold.slice)]
-        for bound in _bounds(threshold):
-            spec.per_slice_thresholds[threshold.metric].thresholds.add(slicing_specs=where, threshold=bound)
+    found = training_eval_config(config)
+    found.options.compute_confidence_intervals.value = True
+    found.options.confidence_intervals.method = config_pb2.ConfidenceIntervalOptions.POISSON_BOOTSTRAP
+    _add_thresholds(found.metrics_specs[0], config, stated_thresholds(config))
+    return found
+
+
+def training_eval_config(config: Config) -> config_pb2.EvalConfig:
+    """Metrics and slices alone: what the training split is measured by, to compare."""
     generates = config.task == "generation"
     return config_pb2.EvalConfig(
         model_specs=[
@@ -46,8 +52,17 @@ def eval_config(config: Config) -> config_pb2.EvalConfig:
             )
         ],
         slicing_specs=[_slice(config, name) for name in (None, *sliced_by(config))],
-        metrics_specs=[spec],
+        metrics_specs=[
+            config_pb2.MetricsSpec(
+                metrics=[config_pb2.MetricConfig(class_name="ExampleCount"), _metric(config.task)]
+            )
+        ],
     )
+
+
+def names_of_slices(config: Config) -> dict[str, str]:
+    """Feature that TFMA slices by to what the slice is called in the configuration."""
+    return {config.label: "label", STEP_TIME: TIME}
 
 
 def _metric(task: str) -> config_pb2.MetricConfig:
@@ -62,7 +77,16 @@ def _metric(task: str) -> config_pb2.MetricConfig:
 def _slice(config: Config, name: str | None) -> config_pb2.SlicingSpec:
     if name is None:
         return config_pb2.SlicingSpec()  # overall
-    return config_pb2.SlicingSpec(feature_keys=[config.label if name == "label" else name])
+    features = {called: feature for feature, called in names_of_slices(config).items()}
+    return config_pb2.SlicingSpec(feature_keys=[features.get(name, name)])
+
+
+def _add_thresholds(spec: config_pb2.MetricsSpec, config: Config, thresholds: Iterable[Threshold]) -> None:
+    for threshold in thresholds:
+        # A threshold without a slicing spec would hold in every slice, so overall is named as well.
+        where = [_slice(config, threshold.slice)]
+        for bound in _bounds(threshold):
+            spec.per_slice_thresholds[threshold.metric].thresholds.add(slicing_specs=where, threshold=bound)
 
 
 def _bounds(threshold: Threshold) -> Iterator[config_pb2.MetricThreshold]:

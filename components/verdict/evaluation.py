@@ -2,16 +2,19 @@
 
 import base64
 import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import tensorflow_model_analysis as tfma
+from scipy import stats
 
+from components.ingest.moments import moment_text
 from components.trainer.metrics.classification import CONFUSION_MATRIX
-from components.verdict.slices import Slice
+from components.verdict.slices import TIME, Slice
 
-_COUNT = "example_count"
+BOOTSTRAP_SAMPLES = 20  # of TFMA; how many cannot be set
+_COUNT, _ERROR, _DIFFERENCE = "example_count", "__ERROR__", "_diff"
 
 Missed = set[tuple[tuple[tuple[str, str], ...], str, str, float]]  # (slice, metric, min or max, bound)
 
@@ -38,39 +41,93 @@ class SliceMetrics:
       examples: sequences in the slice.
       metrics: name to value; None where it is undefined in this slice.
       confusion: of classifiers that do not have too many classes to show.
+      deviations: name to the standard deviation of the value, where TFMA resampled it.
     """
 
     slice: Slice
     examples: int
     metrics: Mapping[str, float | None]
     confusion: Confusion | None = None
-
-    def as_json(self) -> dict[str, object]:
-        """The slice as it stands in evaluation.json; without intervals, for they are not measured yet."""
-        one: dict[str, object] = {
-            "slice": dict(self.slice),
-            "examples": self.examples,
-            "metrics": {
-                name: {"value": value, "lower": None, "upper": None} for name, value in self.metrics.items()
-            },
-        }
-        return one if self.confusion is None else {**one, CONFUSION_MATRIX: asdict(self.confusion)}
+    deviations: Mapping[str, float] = field(default_factory=dict)
 
 
-def read_evaluation(uri: str, label: str) -> list[SliceMetrics]:
-    """Reads a ModelEvaluation artifact; overall first, then the slices by feature and value.
+@dataclass(frozen=True)
+class Evaluated:
+    """What TFMA measured on one split.
+
+    Attributes:
+      slices: of the model; overall first, then by feature and value. Empty without examples.
+      baseline: the same of the baseline, if there was one.
+      differences: overall, name to (model minus baseline, its standard deviation): of the same resampled
+        examples for both.
+    """
+
+    slices: list[SliceMetrics]
+    baseline: list[SliceMetrics] = field(default_factory=list)
+    differences: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What is known of a model.
+
+    Attributes:
+      eval: what was measured on the evaluation split, beside the last blessed model where there is one.
+      train: slices of the training split.
+      trivial: name of a trivial model to its metrics on the evaluation split.
+      no_baseline: why there is no comparison with the last blessed model; empty where there is one.
+      first: whether that is because no other model has been blessed yet.
+    """
+
+    eval: Evaluated
+    train: Sequence[SliceMetrics] = ()
+    trivial: Mapping[str, Mapping[str, float | None]] = field(default_factory=dict)
+    no_baseline: str = ""
+    first: bool = False
+
+    @property
+    def overall(self) -> SliceMetrics:
+        """The metrics of the whole evaluation split."""
+        return self.eval.slices[0]
+
+
+def read_evaluation(uri: str, names: Mapping[str, str]) -> Evaluated:
+    """Reads a ModelEvaluation artifact.
 
     Args:
       uri: of the artifact.
-      label: name of the label feature, whose slices are called `label`.
+      names: feature that TFMA slices by to what the slice is called, where that is another name.
     """
-    result = tfma.load_eval_result(uri)
-    slices = [_slice_metrics(key, values[""][""], label) for key, values in result.slicing_metrics]
+    models = [spec.name for spec in tfma.load_eval_result(uri).config.model_specs]
+    if len(models) < 2:
+        return Evaluated(_slices(tfma.load_eval_result(uri).slicing_metrics, names))
+    slices, baseline = (
+        _slices(tfma.load_eval_result(uri, model_name=name).slicing_metrics, names)
+        for name in (tfma.CANDIDATE_KEY, tfma.BASELINE_KEY)
+    )
+    apart = {}
+    for one in slices:
+        if not one.slice:
+            apart = {
+                name.removesuffix(_DIFFERENCE): (value, one.deviations[name])
+                for name, value in one.metrics.items()
+                if name.endswith(_DIFFERENCE) and value is not None and name in one.deviations
+            }
+    return Evaluated([_without_differences(one) for one in slices], baseline, apart)
+
+
+def _without_differences(one: SliceMetrics) -> SliceMetrics:
+    kept = {name: value for name, value in one.metrics.items() if not name.endswith(_DIFFERENCE)}
+    return replace(one, metrics=kept)
+
+
+def _slices(found: Any, names: Mapping[str, str]) -> list[SliceMetrics]:
+    slices = [_slice_metrics(key, values[""][""], names) for key, values in found]
     return sorted(slices, key=lambda one: [(name, _natural(value)) for name, value in one.slice.items()])
 
 
-def read_failures(uri: str, label: str) -> tuple[bool, Missed]:
-    """TFMA's own validation of a ModelEvaluation artifact.
+def read_failures(uri: str, names: Mapping[str, str]) -> tuple[bool, Missed]:
+    """TFMA's own validation of a ModelEvaluation artifact, which takes a metric's value for certain.
 
     Returns:
       Whether every bound was met; and what was missed, as (slice, metric, `min` or `max`, bound).
@@ -79,7 +136,7 @@ def read_failures(uri: str, label: str) -> tuple[bool, Missed]:
     missed: Missed = set()
     for validated in result.metric_validations_per_slice:
         where = tuple(
-            (_feature(key.column, label), _value(key)) for key in validated.slice_key.single_slice_keys
+            (names.get(key.column, key.column), _value(key)) for key in validated.slice_key.single_slice_keys
         )
         for failure in validated.failures:
             bound = failure.metric_threshold.value_threshold
@@ -90,16 +147,23 @@ def read_failures(uri: str, label: str) -> tuple[bool, Missed]:
 
 
 def _slice_metrics(
-    key: tuple[tuple[str, object], ...], values: Mapping[str, object], label: str
+    key: tuple[tuple[str, object], ...], values: Mapping[str, Any], names: Mapping[str, str]
 ) -> SliceMetrics:
-    metrics = {name: _number(value) for name, value in values.items() if name != CONFUSION_MATRIX}
     table = values.get(CONFUSION_MATRIX)
+    numbers = {name: value for name, value in values.items() if name not in (CONFUSION_MATRIX, _ERROR)}
+    metrics = {name: _number(value) for name, value in numbers.items()}
+    deviations = {name: _deviation(value) for name, value in numbers.items() if "boundedValue" in value}
     return SliceMetrics(
-        slice={_feature(column, label): _text(value) for column, value in key},
+        slice={names.get(column, column): _said(names.get(column), _text(value)) for column, value in key},
         examples=int(metrics.pop(_COUNT) or 0),
         metrics=dict(sorted(metrics.items())),
         confusion=_confusion(table) if isinstance(table, dict) else None,
+        deviations={name: value for name, value in deviations.items() if math.isfinite(value)},
     )
+
+
+def _said(name: str | None, value: str) -> str:
+    return moment_text(int(value)) if name == TIME else value
 
 
 def _confusion(value: Mapping[str, Any]) -> Confusion:
@@ -111,13 +175,17 @@ def _confusion(value: Mapping[str, Any]) -> Confusion:
     return Confusion(classes, {row[0]: [int(cell) for cell in row[1:]] for row in rows})
 
 
-def _feature(column: str, label: str) -> str:
-    return "label" if column == label else column
-
-
-def _number(value: object) -> float | None:
-    number = float(value["doubleValue"]) if isinstance(value, dict) else math.nan
+def _number(value: Mapping[str, Any]) -> float | None:
+    """A metric's value, with TFMA's interval or without."""
+    number = float(value["boundedValue"]["value"] if "boundedValue" in value else value["doubleValue"])
     return number if math.isfinite(number) else None
+
+
+def _deviation(value: Mapping[str, Any]) -> float:
+    """The standard deviation that TFMA made a 95 % interval of Student's t of."""
+    bounds = value["boundedValue"]
+    reach = (float(bounds["upperBound"]) - float(bounds["lowerBound"])) / 2
+    return reach / float(stats.t.ppf(0.975, BOOTSTRAP_SAMPLES - 1))
 
 
 def _value(key: object) -> str:

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from pipeline.config import Config
 
 Slice = Mapping[str, str]  # feature to value; empty for overall
+TIME = "time"  # the slice by the period that a sequence's last step lies in
+BY_RULE = ("sequence_length", "label", TIME)  # slices that are no column
 
 
 def has_classes(config: Config) -> bool:
@@ -13,13 +15,12 @@ def has_classes(config: Config) -> bool:
 
 
 def sliced_by(config: Config) -> tuple[str, ...]:
-    """What the evaluation is sliced by besides overall.
-
-    The default of `gate.slices` has `label`, which only classes can be sliced by.
-    """
-    if has_classes(config) or "slices" in config.gate.model_fields_set:
-        return config.gate.slices
-    return tuple(name for name in config.gate.slices if name != "label")
+    """What the evaluation is sliced by besides overall: `gate.slices` and every column of `data.slices`."""
+    named = config.gate.slices
+    if named is None:
+        there = (True, has_classes(config), config.data.time is not None)
+        named = tuple(name for name, is_there in zip(BY_RULE, there, strict=True) if is_there)
+    return tuple(dict.fromkeys((*named, *config.data.slices)))
 
 
 def slice_text(where: Slice) -> str:

@@ -70,7 +70,7 @@ def put_through(
         for row in rows
     ]
     defaults = {"task": "multiclass", "label": LABEL, "texts": [], "slices": [], "max_length": None}
-    defaults |= {"truncate": "last", "vocabulary": 1000, "code": ""}
+    defaults |= {"timed": False, "truncate": "last", "vocabulary": 1000, "code": ""}
     function = partial(preprocessing_fn, custom_config={**defaults, **settings})
     with beam.Pipeline(runner=FnApiRunner()) as pipeline, tft_beam.Context(temp_dir=str(folder / "tmp")):
         raw = pipeline | beam.Create(rows), tft.DatasetMetadata.from_feature_spec(spec)

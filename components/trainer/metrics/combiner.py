@@ -99,7 +99,12 @@ def computations(
 ) -> list[metric_types.MetricComputation]:
     """What TFMA computes for a metric: one combiner a model, over its answers and the labels."""
     return [
-        metric_types.MetricComputation(keys=[], preprocessors=None, combiner=TallyCombiner(empty, name))
+        metric_types.MetricComputation(
+            # TFMA takes computations with the same keys for one, and would leave out the second model.
+            keys=[metric_types.MetricKey(name=f"_{TallyCombiner.__name__}", model_name=name)],
+            preprocessors=None,
+            combiner=TallyCombiner(empty, name),
+        )
         for name in model_names or [""]
     ]
 

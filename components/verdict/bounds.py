@@ -1,0 +1,155 @@
+"""The gate of bounds: on a metric, overall or in each slice, met by the pessimistic end of its interval."""
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+
+from components.verdict.decisions import Decision, decision, measured, place, when_undefined
+from components.verdict.evaluation import Evidence, SliceMetrics
+from components.verdict.intervals import Interval, interval
+from components.verdict.slices import TIME, slice_text
+from pipeline.config import Gate, Threshold
+from pipeline.figures import figure
+
+
+def value_bounds(gate: Gate, thresholds: Iterable[Threshold], evidence: Evidence) -> list[Decision]:
+    """Each bound, met by the pessimistic end of the interval, overall or in every slice it is for.
+
+    The intervals of the slices of one bound hold together with the confidence of the configuration: each
+    has 1 - (1 - confidence) / slices (Bonferroni), so that no slice among many passes by luck alone.
+    """
+    return [found for threshold in thresholds for found in _held_against(gate, threshold, evidence)]
+
+
+def _held_against(gate: Gate, threshold: Threshold, evidence: Evidence) -> Iterator[Decision]:
+    slices = [one for one in evidence.eval.slices if _is_for(threshold, one)]
+    trained = {_key(one): one for one in evidence.train if _is_for(threshold, one)}
+    yield from _missing_slices(gate, threshold, slices, trained.values())
+    large = [one for one in slices if not threshold.slice or one.examples >= gate.min_slice_size]
+    if gate.small_slices != "ignore":
+        small = (one for one in slices if one not in large)
+        yield from (_too_small(gate, threshold, one) for one in small)
+    tests = len(large) if gate.correct_for_slices else 1
+    for side, bound in (("min", threshold.min), ("max", threshold.max)):
+        for one in large if bound is not None else ():
+            confidence = 1 - (1 - gate.confidence) / max(tests, 1)
+            yield _bounded(threshold.metric, side, bound or 0.0, one, trained.get(_key(one)), confidence)
+
+
+def _is_for(threshold: Threshold, one: SliceMetrics) -> bool:
+    return list(one.slice) == ([threshold.slice] if threshold.slice else [])
+
+
+def _key(one: SliceMetrics) -> tuple[tuple[str, str], ...]:
+    return tuple(one.slice.items())
+
+
+def _missing_slices(
+    gate: Gate, threshold: Threshold, slices: Sequence[SliceMetrics], trained: Iterable[SliceMetrics]
+) -> Iterator[Decision]:
+    """Slices that a bound is for and the evaluation has not: none at all, or one that training has."""
+    name, metric = threshold.slice, threshold.metric
+    if not name:
+        return
+    if not slices:
+        nothing = SliceMetrics({name: "*"}, 0, {})
+        reason = f"no sequence of the evaluation split has a {name}, and {metric} is bounded by it"
+        action = f"check that the evaluation split holds sequences with {name}, or take the bound back"
+        yield decision("missing_slice", metric, nothing, reason, action, passed=False)
+        return
+    there = {_key(one) for one in slices}
+    for one in trained if name != TIME else ():  # the evaluation may well be of a later time
+        if _key(one) not in there and one.examples >= gate.min_slice_size:
+            reason = (
+                f"the evaluation split has no sequence with {slice_text(one.slice)}, and training has "
+                f"{one.examples:,}: {metric} cannot be judged there"
+            )
+            action = f"give the evaluation split sequences with {slice_text(one.slice)}"
+            yield decision(
+                "missing_slice", metric, SliceMetrics(one.slice, 0, {}), reason, action, passed=False
+            )
+
+
+def _too_small(gate: Gate, threshold: Threshold, one: SliceMetrics) -> Decision:
+    reason = f"{threshold.metric} was not judged {place(one)}: gate.min_slice_size is {gate.min_slice_size:,}"
+    action = f"evaluate on more sequences with {slice_text(one.slice)}, or lower gate.min_slice_size"
+    return decision("slice_size", threshold.metric, one, reason, action, passed=gate.small_slices != "fail")
+
+
+def _bounded(
+    metric: str, side: str, bound: float, one: SliceMetrics, trained: SliceMetrics | None, confidence: float
+) -> Decision:
+    value, wanted = one.metrics.get(metric), f"{'at least' if side == 'min' else 'at most'} {bound:g}"
+    if metric not in one.metrics:
+        reason = f"{metric} does not exist; {_what_exists(metric, list(one.metrics))}"
+        action = "give the bound for a metric that there is"
+        return decision("value", metric, one, reason, action, passed=False, bound=bound)
+    if value is None:
+        reason = f"{metric} is undefined {place(one)}; the bound is {wanted}"
+        return decision("value", metric, one, reason, when_undefined(metric), passed=False, bound=bound)
+    found = interval(metric, one, confidence)
+    if found is None:
+        reason = f"{metric} is {figure(value)} {place(one)}, and how sure that is could not be measured"
+        action = "evaluate on more sequences"
+        return decision("value", metric, one, reason, action, passed=False, bound=bound)
+    missed = bound - found.lower if side == "min" else found.upper - bound
+    by_value = bound - value if side == "min" else value - bound
+    if missed <= 0:
+        reason, action = f"{measured(metric, value, found)} {place(one)}; the bound is {wanted}", ""
+    elif by_value > 0:
+        beyond = "below" if side == "min" else "above"
+        reason = (
+            f"{measured(metric, value, found)} {place(one)}, {figure(by_value)} {beyond} the bound {bound:g}"
+        )
+        action = _when_missed(metric, side, bound, one, trained)
+    else:
+        end, beyond = ("lower", "below") if side == "min" else ("upper", "above")
+        reason = (
+            f"{measured(metric, value, found)} {place(one)}: the {end} end of the interval is "
+            f"{figure(missed)} {beyond} the bound {bound:g}"
+        )
+        action = _when_unsure(value, bound, found, side, one)
+    return decision(
+        "value", metric, one, reason, action, passed=missed <= 0, interval=found, bound=bound,
+        distance=max(missed, 0.0) or None,
+    )  # fmt: skip
+
+
+def _what_exists(metric: str, known: Sequence[str]) -> str:
+    """What there is instead of a metric that does not exist."""
+    classes = [name[len("recall[") : -1] for name in known if name.startswith("recall[")]
+    if "[" in metric and classes:
+        return f"the classes are {', '.join(classes)}"
+    if classes and metric.startswith("top_"):
+        return f"the model has no more than {metric.split('_')[1]} classes"
+    return f"measured are {', '.join(name for name in known if '[' not in name)}"
+
+
+def _when_missed(
+    metric: str, side: str, bound: float, one: SliceMetrics, trained: SliceMetrics | None
+) -> str:
+    """What to do where the value itself misses the bound: it depends on how training went."""
+    seen = trained.metrics.get(metric) if trained else None
+    like = f" with {slice_text(one.slice)}" if one.slice else ""
+    if seen is not None and (seen >= bound if side == "min" else seen <= bound):
+        return (
+            f"in training it is {figure(seen)}: the model learnt its sequences by heart; train on more "
+            f"sequences{like}, with more dropout or fewer units"
+        )
+    if one.slice:
+        return f"add training sequences{like}, and look at the ones that fail"
+    pull = "pull it down" if side == "min" else "drive it up"
+    so_far = "" if seen is None else f"in training it is {figure(seen)} itself; "
+    return (
+        f"{so_far}see in evaluation.json which slices {pull}; train longer, with more units or on more data"
+    )
+
+
+def _when_unsure(value: float, bound: float, found: Interval, side: str, one: SliceMetrics) -> str:
+    """What to do where the value meets the bound, and the end of its interval does not."""
+    reach = value - found.lower if side == "min" else found.upper - value
+    room = abs(value - bound)
+    times = math.ceil((reach / room) ** 2) if room > reach / 30 else None
+    like = f" with {slice_text(one.slice)}" if one.slice else ""
+    if times is None:
+        return "train a better model: the value is at the bound, and no number of sequences will prove it"
+    return f"evaluate on about {times} times as many sequences{like}, or train a better model"

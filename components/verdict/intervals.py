@@ -1,0 +1,192 @@
+"""Confidence intervals of metrics: how far a value may be from that of all sequences there could be.
+
+A share (accuracy, recall, precision) gets the exact interval of Clopper and Pearson, an area one of
+its own, from counts alone. The bootstrap says of five right answers out of five that the next one
+cannot be wrong: resampled, they stay five of five, and its interval has no width. It serves what is
+no share: losses, and errors of numbers.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy import stats
+
+from components.verdict.evaluation import BOOTSTRAP_SAMPLES, SliceMetrics
+
+_Floats = npt.NDArray[np.float64]
+_OF_ALL = ("accuracy", "precision_micro", "recall_micro", "f1_micro")
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Where the value of all sequences lies, with a confidence; both ends belong to it."""
+
+    lower: float
+    upper: float
+
+
+def interval(metric: str, one: SliceMetrics, confidence: float) -> Interval | None:
+    """The two-sided confidence interval of a metric in a slice.
+
+    Args:
+      metric: its name.
+      one: the metrics of the slice, with counts by class where the model answers classes.
+      confidence: chance that such an interval holds the true value, above 0 and below 1.
+
+    Returns:
+      None where the metric is undefined, or TFMA could not resample it.
+    """
+    value = one.metrics.get(metric)
+    if value is None:
+        return None
+    found = _from_counts(metric, value, one, confidence)
+    if found is None and metric in one.deviations:
+        found = around(value, one.deviations[metric], confidence)
+    return found
+
+
+def around(value: float, deviation: float, confidence: float) -> Interval:
+    """The interval of Student's t around a value whose deviation the bootstrap found (Efron, 1979)."""
+    reach = deviation * float(stats.t.ppf((1 + confidence) / 2, BOOTSTRAP_SAMPLES - 1))
+    return Interval(value - reach, value + reach)
+
+
+def share(hits: _Floats, total: _Floats, confidence: float) -> tuple[_Floats, _Floats]:
+    """Exact limits of shares, [n] each: of `hits` out of `total`, which may be 0.
+
+    Clopper and Pearson, The Use of Confidence or Fiducial Limits, 1934,
+    https://doi.org/10.1093/biomet/26.4.404: whatever the true share is, it lies outside in no more than
+    1 - confidence of all samples.
+    """
+    outside = (1 - confidence) / 2
+    with np.errstate(invalid="ignore"):
+        lower = stats.beta.ppf(outside, hits, total - hits + 1)
+        upper = stats.beta.ppf(1 - outside, hits + 1, total - hits)
+    return np.where(hits > 0, lower, 0.0), np.where(hits < total, upper, 1.0)
+
+
+def area(
+    value: _Floats, positives: _Floats, negatives: _Floats, confidence: float
+) -> tuple[_Floats, _Floats]:
+    """Limits of areas under the ROC curve, [n] each, that keep a width where the area is 1.
+
+    Newcombe, Confidence intervals for an effect size measure based on the Mann-Whitney statistic,
+    part 2, 2006, https://doi.org/10.1002/sim.2324, method 5: the areas A that lie z deviations from
+    `value`, where the deviation is that of Hanley and McNeil (1982) at A.
+    """
+    z = float(stats.norm.ppf((1 + confidence) / 2))
+    typical = (positives + negatives) / 2 - 1
+
+    def deviation(of: _Floats) -> _Floats:
+        spread = 1 + typical * (1 - of) / (2 - of) + typical * of / (1 + of)
+        return np.asarray(np.sqrt(of * (1 - of) * spread / (positives * negatives)), np.float64)
+
+    low, mid_low = np.zeros_like(value), value.copy()
+    mid_high, high = value.copy(), np.ones_like(value)
+    for _ in range(50):  # halves the distance each time
+        tried = (low + mid_low) / 2
+        too_far = value - tried > z * deviation(tried)
+        low, mid_low = np.where(too_far, tried, low), np.where(too_far, mid_low, tried)
+        tried = (mid_high + high) / 2
+        too_far = tried - value > z * deviation(tried)
+        mid_high, high = np.where(too_far, mid_high, tried), np.where(too_far, tried, high)
+    return low, high
+
+
+def _from_counts(metric: str, value: float, one: SliceMetrics, confidence: float) -> Interval | None:
+    if metric in _OF_ALL or (metric.startswith("top_") and metric.endswith("_error")):
+        return _single(*share(np.array([value * one.examples]), np.array([float(one.examples)]), confidence))
+    if one.confusion is None:
+        return None
+    counts = Counts.of(one)
+    name, bracket, rest = metric.partition("[")
+    if bracket:
+        return _of_class(name, rest.removesuffix("]"), one, counts, confidence)
+    if metric in ("precision", "recall", "f1", "auc", "pr_auc"):  # of the positive class, which is the last
+        return _of_class(metric, one.confusion.classes[-1], one, counts, confidence)
+    if metric == "balanced_accuracy":
+        metric = "recall_macro"
+    if metric.endswith("_macro"):
+        return _mean(metric.removesuffix("_macro"), one, counts, confidence)
+    return None
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Counts by class, [R] each: those of the model first, then true ones that it does not know."""
+
+    names: list[str]
+    actual: _Floats
+    predicted: _Floats
+    hits: _Floats
+
+    @classmethod
+    def of(cls, one: SliceMetrics) -> "Counts":
+        """The counts in a slice's confusion matrix."""
+        assert one.confusion is not None
+        matrix = np.array([one.confusion.rows[name] for name in one.confusion.rows], np.float64)
+        names = list(one.confusion.rows)
+        unknown = len(names) - len(one.confusion.classes)
+        return cls(
+            names,
+            matrix.sum(axis=1),
+            np.pad(matrix.sum(axis=0), (0, unknown)),
+            np.pad(np.diag(matrix[:, : matrix.shape[1]]), (0, unknown)),
+        )
+
+
+def _limits(name: str, one: SliceMetrics, counts: Counts, confidence: float) -> tuple[_Floats, _Floats]:
+    """Limits of a metric of each class against all others, [R] each; NaN where it is undefined."""
+    actual, predicted, hits = counts.actual, counts.predicted, counts.hits
+    if name == "recall":
+        return share(hits, actual, confidence)
+    if name == "precision":
+        return share(hits, predicted, confidence)
+    if name == "f1":
+        # F1 = 2J / (1 + J), where J is the share of hits among all that are or were said to be of the class.
+        jaccard = share(hits, actual + predicted - hits, confidence)
+        return 2 * jaccard[0] / (1 + jaccard[0]), 2 * jaccard[1] / (1 + jaccard[1])
+    values = np.array([_or_nan(one.metrics.get(f"{name}[{of}]")) for of in counts.names])
+    if name == "auc":
+        return area(values, actual, actual.sum() - actual, confidence)
+    # Boyd, Eng and Page, Area under the Precision-Recall Curve, 2013: a share of the positives.
+    limits = share(np.nan_to_num(values) * actual, actual, confidence)
+    return np.where(np.isnan(values), np.nan, limits[0]), np.where(np.isnan(values), np.nan, limits[1])
+
+
+def _of_class(name: str, of: str, one: SliceMetrics, counts: Counts, confidence: float) -> Interval | None:
+    if of not in counts.names:
+        return None
+    at = counts.names.index(of)
+    lower, upper = _limits(name, one, counts, confidence)
+    return Interval(float(lower[at]), float(upper[at])) if math.isfinite(lower[at]) else None
+
+
+def _mean(name: str, one: SliceMetrics, counts: Counts, confidence: float) -> Interval | None:
+    """Limits of a mean over the classes that occur.
+
+    Recalls, and precisions, of two classes come from different sequences, so their distances to the limits
+    add up as deviations do (Zou and Donner, Construction of confidence limits, 2008,
+    https://doi.org/10.1002/sim.3095). F1 and areas of two classes share sequences: the mean of their
+    limits holds however they move together.
+    """
+    occurs = counts.actual > 0
+    lower, upper = (ends[occurs] for ends in _limits(name, one, counts, confidence))
+    if not np.isfinite(lower).all() or not len(lower):
+        return None
+    if name not in ("recall", "precision"):
+        return Interval(float(lower.mean()), float(upper.mean()))
+    values = np.array([_or_nan(one.metrics.get(f"{name}[{of}]")) for of in counts.names])[occurs]
+    below, above = (float(np.sqrt(np.square(values - ends).sum())) / len(values) for ends in (lower, upper))
+    mean = float(values.mean())
+    return Interval(max(mean - below, 0.0), min(mean + above, 1.0))
+
+
+def _single(lower: _Floats, upper: _Floats) -> Interval:
+    return Interval(float(lower[0]), float(upper[0]))
+
+
+def _or_nan(value: float | None) -> float:
+    return math.nan if value is None else value

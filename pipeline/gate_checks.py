@@ -1,0 +1,145 @@
+"""What a gate may have wrong, found before any training: bounds that no model can meet, or that say nothing."""
+
+from collections.abc import Iterator, Mapping
+
+from components.verdict.policy import LOWER_IS_BETTER, NEITHER_IS_BETTER
+from components.verdict.slices import BY_RULE, TIME, has_classes, sliced_by
+from pipeline.config import Config, FeatureKind, Threshold
+from pipeline.words import nearest
+
+AVERAGED = ("precision", "recall", "f1", "auc", "pr_auc")  # as <name>_macro, or <name>[class]
+_OF_CLASSES = (
+    "accuracy", "balanced_accuracy", "log_loss", "calibration_error",
+    *(f"{name}_macro" for name in AVERAGED), "precision_micro", "recall_micro", "f1_micro",
+)  # fmt: skip
+_OF_NUMBERS = ("mse", "rmse", "mae")
+# What each task can be held to; of a generation's tokens, or of its values where the sequence is of numbers.
+METRICS = {
+    "binary": (*AVERAGED, *_OF_CLASSES),  # without a suffix: of the positive class
+    "multiclass": (*_OF_CLASSES, "top_3_error", "top_5_error"),
+    "regression": (*_OF_NUMBERS, "r2", "bias"),
+    "generation": ("log_loss", "perplexity", "bits_per_token", "accuracy", "bleu", *_OF_NUMBERS),
+}
+_UNBOUNDED = ("log_loss", "perplexity", "bits_per_token", *_OF_NUMBERS, "bias")  # all others end at 1
+_LARGEST = {"bleu": 100.0}
+
+
+def metric_names(task: str) -> list[str]:
+    """The metrics a task can be held to; those of AVERAGED also as `name[class]` where it has classes."""
+    return list(METRICS[task])
+
+
+def classes_named(config: Config) -> list[tuple[str, str]]:
+    """(key, class) of every class that a bound names."""
+    return [
+        (f"gate.thresholds, {one.metric}", one.metric.partition("[")[2].removesuffix("]"))
+        for one in _thresholds(config)
+        if _per_class(config, one.metric)
+    ]
+
+
+def gate_problems(config: Config) -> Iterator[str]:
+    """What is wrong with the gate whatever the data holds."""
+    for threshold in _thresholds(config):
+        yield from _threshold_problems(config, threshold)
+    yield from _slice_problems(config)
+    gate = config.gate
+    for key in ("max_overfit_gap", "max_drop"):
+        most = getattr(gate, key)
+        if most is not None and most > 1:
+            yield f"gate.{key}: {most:g} is more than 100 %; expected a share, such as 0.01 for one hundredth"
+    if gate.thresholds is None and gate.beat_trivial_by is None and config.task == "generation":
+        yield (
+            "gate.beat_trivial_by: without it and without gate.thresholds nothing judges the model; give one"
+        )
+
+
+def unknown_slices(config: Config, kinds: Mapping[str, FeatureKind], columns: frozenset[str]) -> list[str]:
+    """Slices by columns that the data does not have, or has as numbers.
+
+    Args:
+      config: the configuration.
+      kinds: feature to kind, as given or inferred.
+      columns: names of all columns; empty where the format has none.
+    """
+    problems = []
+    for name in sliced_by(config):
+        if name in BY_RULE:
+            continue
+        if name in config.data.slices:
+            if columns and name not in columns:
+                problems.append(f"data.slices: no column is called {name}{nearest(name, sorted(columns))}")
+        elif name not in kinds:
+            problems.append(f"gate.slices: no feature is called {name}{nearest(name, sorted(kinds))}")
+        elif kinds[name] in ("float", "text"):
+            problems.append(f"gate.slices: {name} is a {kinds[name]}, which nearly every step has another of")
+    return problems
+
+
+def _thresholds(config: Config) -> list[Threshold]:
+    return [one for one in config.gate.thresholds or () if isinstance(one, Threshold)]
+
+
+def _threshold_problems(config: Config, threshold: Threshold) -> Iterator[str]:
+    metric, low, high = threshold.metric, threshold.min, threshold.max
+    key, known = f"gate.thresholds, {metric}", metric_names(config.task)
+    if metric not in known and not _per_class(config, metric):
+        hint = nearest(metric, known)
+        if config.task == "multiclass" and metric in AVERAGED:
+            hint = f" (did you mean {metric}_macro or {metric}[class]?)"
+        yield f"{key}: no such metric for {config.task}{hint}"
+        return
+    if low is None and high is None:
+        yield f"{key}: expected min or max"
+    elif low is not None and high is not None and low > high:
+        yield f"{key}: min {low:g} is more than max {high:g}"
+    else:
+        yield from _side_problems(key, metric, low, high)
+
+
+def _side_problems(key: str, metric: str, low: float | None, high: float | None) -> Iterator[str]:
+    lower_is_better, largest = metric in LOWER_IS_BETTER, _LARGEST.get(metric, 1.0)
+    if lower_is_better and low is not None:
+        yield f"{key}: the lower the better, and min {low:g} refuses good models; give max"
+    elif not lower_is_better and metric not in NEITHER_IS_BETTER and high is not None:
+        yield (
+            f"{key}: the higher the better, and max {high:g} refuses good models; give min, or "
+            "gate.suspicious_above for what is too good to be true"
+        )
+    elif metric not in _UNBOUNDED and low is not None and low > largest:
+        meant = f"; did you mean {low / 100:g}?" if 1 < low <= 100 else ""
+        yield f"{key}: it is {largest:g} at most, and min is {low:g}{meant}"
+    elif metric not in _UNBOUNDED and low == largest:
+        yield (
+            f"{key}: no model can meet min {low:g} with the pessimistic end of an interval; give less, "
+            "such as 0.99"
+        )
+    elif lower_is_better and high is not None and high <= 0:
+        yield f"{key}: no model can meet max {high:g}; expected a number above 0"
+
+
+def _per_class(config: Config, metric: str) -> bool:
+    name, bracket, rest = metric.partition("[")
+    named = bool(bracket) and rest.endswith("]") and len(rest) > 1
+    return named and name in AVERAGED and has_classes(config)
+
+
+def _slice_problems(config: Config) -> Iterator[str]:
+    there = sliced_by(config)
+    for threshold in _thresholds(config):
+        key, where = f"gate.thresholds, {threshold.metric}", threshold.slice
+        if where == "label" and not has_classes(config):
+            yield f"{key}: the slice label needs classes, which {config.task} has not"
+        elif where is not None and where not in there:
+            yield f"{key}: the slice {where} is neither in gate.slices nor in data.slices"
+        elif where == "label" and config.task == "binary" and threshold.metric in AVERAGED:
+            yield (
+                f"{key}: it is that of the positive class, and a slice by label holds one class only; "
+                f"without slice, {threshold.metric}[class] is that of a class"
+            )
+    if "label" in there and not has_classes(config):
+        yield f"gate.slices: label needs classes, which {config.task} has not; leave it out"
+    if TIME in there and config.data.time is None and TIME not in config.data.slices:
+        yield "gate.slices: time needs data.time, the column that orders the steps"
+    for name in sorted(set(BY_RULE) & set(config.data.slices)):
+        yield f"data.slices: {name} is a slice of its own; give the column another name"
