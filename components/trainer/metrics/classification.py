@@ -56,16 +56,24 @@ class Classification:
 
     def add(self, labels: Sequence[Any], answers: Sequence[Answer]) -> None:
         """Adds examples: the text of each one's class, and `probabilities` [K] and `classes` [K]."""
-        self._know([text(name) for name in np.ravel(answers[0]["classes"])])
-        probabilities = np.stack([np.ravel(answer["probabilities"]) for answer in answers]).astype(np.float64)
+        probabilities = np.stack([np.ravel(answer["probabilities"]) for answer in answers])
+        classes = [text(name) for name in np.ravel(answers[0]["classes"])]
+        self.add_columns(np.array([text(label) for label in labels]), probabilities, classes)
+
+    def add_columns(
+        self, labels: npt.NDArray[np.str_], probabilities: npt.NDArray[Any], classes: list[str]
+    ) -> None:
+        """Adds n examples at once: the class of each [n], `probabilities` [n, K] and `classes`, K names."""
+        self._know(classes)
+        probabilities = probabilities.astype(np.float64)
         places = {name: place for place, name in enumerate(self.classes)}
-        texts = [text(label) for label in labels]
-        for name in texts:
-            self.confusion.setdefault(name, np.zeros(len(self.classes), np.int64))
+        names, at = np.unique(labels, return_inverse=True)
+        for name in names:
+            self.confusion.setdefault(str(name), np.zeros(len(self.classes), np.int64))
         answered = np.isfinite(probabilities).all(axis=1)
         self.undefined += int((~answered).sum())
-        true_classes = np.array([places.get(name, -1) for name in texts])[answered]
-        self._count(np.array(texts)[answered], true_classes, probabilities[answered].clip(0, 1))
+        true_classes = np.array([places.get(str(name), -1) for name in names], np.int64)[at][answered]
+        self._count(labels[answered], true_classes, probabilities[answered].clip(0, 1))
 
     def _know(self, classes: list[str]) -> None:
         if self.classes:

@@ -5,7 +5,7 @@ values, together, so that a long text counts more than a short one.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -42,13 +42,20 @@ class Generation:
         the values, and `values` (how many).
         """
         del labels  # what comes next in the sequence is the truth, and the model was asked with it
-        for name in _SUMMED:
-            if name in answers[0]:
-                self._sum(name, float(numbers(answer[name] for answer in answers).sum()))
+        columns: dict[str, Any] = {
+            name: numbers(answer[name] for answer in answers) for name in _SUMMED if name in answers[0]
+        }
         if "continuation" in answers[0]:
-            self.overlap += overlap(
-                [answer["continuation"] for answer in answers], [answer["reference"] for answer in answers]
-            )
+            columns |= {name: [answer[name] for answer in answers] for name in ("continuation", "reference")}
+        self.add_columns(columns)
+
+    def add_columns(self, columns: Mapping[str, Any]) -> None:
+        """Adds n examples at once: of each answer that `add` names the values, [n], or n texts of tokens."""
+        for name in _SUMMED:
+            if name in columns:
+                self._sum(name, float(np.sum(columns[name])))
+        if "continuation" in columns:
+            self.overlap += overlap(columns["continuation"], columns["reference"])
 
     def merge(self, other: "Generation") -> None:
         """Adds what another part of the data counted."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from tensorflow_model_analysis.metrics import metric_types
 
 from components.trainer.metrics.combiner import Answer, Table, computations, numbers
@@ -40,10 +41,13 @@ class Regression:
 
         Where a model has one output TFMA hands over its value without the name.
         """
-        truth = numbers(labels)
         predicted = numbers(
             answer["prediction"] if isinstance(answer, Mapping) else answer for answer in answers
         )
+        self.add_columns(numbers(labels), predicted)
+
+    def add_columns(self, truth: npt.NDArray[np.float64], predicted: npt.NDArray[np.float64]) -> None:
+        """Adds n examples at once, at least one: the labels and the predictions, both [n]."""
         with np.errstate(over="ignore", invalid="ignore"):
             error, mean = predicted - truth, truth.mean()
             self.merge(
