@@ -1,4 +1,4 @@
-"""What a gate may have wrong, found before any training: bounds that no model can meet, or that say nothing."""
+"""What a gate may have wrong, found before any training: what no model can meet, or what says nothing."""
 
 from collections.abc import Iterator, Mapping
 

@@ -204,7 +204,13 @@ def why(folder: Path) -> Iterator[str]:
     if warnings:
         plural = "" if warnings == 1 else "s"
         yield f"  {warnings} warning{plural} about the data: {shown_path(folder)}/{record.VALIDATION}"
-    verdict = record.read(folder, record.VERDICT) or {"decisions": []}
+    yield from _verdict_lines(record.read(folder, record.VERDICT) or {"decisions": []})
+    if run["pushed"]:
+        yield f"  version {run['pushed']['version']} is in {shown_path(run['pushed']['path'])}"
+
+
+def _verdict_lines(verdict: dict[str, Any]) -> Iterator[str]:
+    """What each gate said of the model, failures first."""
     for decision in verdict["decisions"]:
         if not decision["passed"]:
             yield f"  - {decision['reason']}"
@@ -220,8 +226,6 @@ def why(folder: Path) -> Iterator[str]:
         yield f"  warning: {warning}"
     if verdict.get("forced"):
         yield f"  forced past the last blessed model: {verdict['forced']}"
-    if run["pushed"]:
-        yield f"  version {run['pushed']['version']} is in {shown_path(run['pushed']['path'])}"
 
 
 def shown_path(path: str | Path) -> str:
