@@ -246,14 +246,17 @@ class Threshold(_Section):
     slice: Annotated[str | None, Field(description="absent: overall")] = None
 
 
-DefaultPolicy = Literal["default"]
+BoundOrPolicy = Annotated[
+    Annotated[Threshold, Tag("bound")] | Annotated[Literal["default"], Tag("policy")],
+    Discriminator(lambda value: "policy" if isinstance(value, str) else "bound"),
+]
 
 
 class Gate(_Section):
     """What a model must reach."""
 
     thresholds: Annotated[
-        tuple[Threshold | DefaultPolicy, ...] | None,
+        tuple[BoundOrPolicy, ...] | None,
         Field(
             min_length=1,
             description="bounds; `default` among them stands for those of the task's default policy, "
@@ -268,7 +271,8 @@ class Gate(_Section):
         ),
     ] = None
     confidence: Annotated[
-        Fraction, Field(description="of the interval whose pessimistic end must meet a bound")
+        Fraction | None,
+        Field(description="of the interval whose pessimistic end must meet a bound; null: the value itself"),
     ] = 0.95
     correct_for_slices: Annotated[
         bool,

@@ -280,7 +280,7 @@ def _in_document(raw: Any, location: tuple[int | str, ...]) -> list[int | str]:
 
 
 def _dotted(location: tuple[int | str, ...]) -> str:
-    return ".".join(str(part) for part in location if part not in ("files", "given"))
+    return ".".join(str(part) for part in location if part not in ("files", "given", "bound"))
 
 
 def _shown(value: Any) -> str:

@@ -31,7 +31,7 @@ def _held_against(gate: Gate, threshold: Threshold, evidence: Evidence) -> Itera
     tests = len(large) if gate.correct_for_slices else 1
     for side, bound in (("min", threshold.min), ("max", threshold.max)):
         for one in large if bound is not None else ():
-            confidence = 1 - (1 - gate.confidence) / max(tests, 1)
+            confidence = gate.confidence and 1 - (1 - gate.confidence) / max(tests, 1)
             yield _bounded(threshold.metric, side, bound or 0.0, one, trained.get(_key(one)), confidence)
 
 
@@ -76,7 +76,12 @@ def _too_small(gate: Gate, threshold: Threshold, one: SliceMetrics) -> Decision:
 
 
 def _bounded(
-    metric: str, side: str, bound: float, one: SliceMetrics, trained: SliceMetrics | None, confidence: float
+    metric: str,
+    side: str,
+    bound: float,
+    one: SliceMetrics,
+    trained: SliceMetrics | None,
+    confidence: float | None,
 ) -> Decision:
     value, wanted = one.metrics.get(metric), f"{'at least' if side == 'min' else 'at most'} {bound:g}"
     if metric not in one.metrics:

@@ -152,7 +152,7 @@ def _other_classes(evidence: Evidence) -> str:
 
 
 def _dropped(
-    most: float, confidence: float, metric: str, before: SliceMetrics, evidence: Evidence
+    most: float, confidence: float | None, metric: str, before: SliceMetrics, evidence: Evidence
 ) -> Decision:
     overall, old, new = evidence.overall, before.metrics[metric], evidence.overall.metrics.get(metric)
     if new is None or old is None:

@@ -111,7 +111,7 @@ def read(uri: str, name: str) -> dict[str, Any]:
     return found
 
 
-def evaluation_json(evidence: Evidence, confidence: float) -> dict[str, object]:
+def evaluation_json(evidence: Evidence, confidence: float | None) -> dict[str, object]:
     """What was measured, with the interval of each metric by itself."""
     return {
         "confidence": confidence,

@@ -27,13 +27,14 @@ class Interval:
     upper: float
 
 
-def interval(metric: str, one: SliceMetrics, confidence: float) -> Interval | None:
+def interval(metric: str, one: SliceMetrics, confidence: float | None) -> Interval | None:
     """The two-sided confidence interval of a metric in a slice.
 
     Args:
       metric: its name.
       one: the metrics of the slice, with counts by class where the model answers classes.
-      confidence: chance that such an interval holds the true value, above 0 and below 1.
+      confidence: chance that such an interval holds the true value, above 0 and below 1; None takes the
+        value for certain.
 
     Returns:
       None where the metric is undefined, or TFMA could not resample it.
@@ -41,14 +42,18 @@ def interval(metric: str, one: SliceMetrics, confidence: float) -> Interval | No
     value = one.metrics.get(metric)
     if value is None:
         return None
+    if confidence is None:
+        return Interval(value, value)
     found = _from_counts(metric, value, one, confidence)
     if found is None and metric in one.deviations:
         found = around(value, one.deviations[metric], confidence)
     return found
 
 
-def around(value: float, deviation: float, confidence: float) -> Interval:
+def around(value: float, deviation: float, confidence: float | None) -> Interval:
     """The interval of Student's t around a value whose deviation the bootstrap found (Efron, 1979)."""
+    if confidence is None:
+        return Interval(value, value)
     reach = deviation * float(stats.t.ppf((1 + confidence) / 2, BOOTSTRAP_SAMPLES - 1))
     return Interval(value - reach, value + reach)
 

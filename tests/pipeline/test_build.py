@@ -18,7 +18,9 @@ from pipeline.config_file import load
 
 CONFIGS = Path(__file__).resolve().parents[2] / "pipeline" / "configs"
 DATA_STAGES = ["Ingest", "StatisticsGen", "SchemaGen", "ExampleValidator", "Auditor", "DataGate"]
-MODEL_STAGES = ["Transform", "Trainer", "Evaluator", "Pusher"]
+MODEL_STAGES = [
+    "Transform", "Trainer", "LastBlessed", "TrainEvaluator", "Evaluator", "Verdict", "ModelGate", "Pusher",
+]  # fmt: skip
 
 
 @pytest.fixture
@@ -64,12 +66,33 @@ def test_it_compiles_for_kubeflow(name, tmp_path):
     runner = kubeflow_v2_dag_runner.KubeflowV2DagRunner(
         settings, output_dir=str(tmp_path), output_filename="pipeline.yaml"
     )
-    runner.run(create_pipeline(config, root="gs://bucket/root"), write_out=True)
+    runner.run(create_pipeline(config, root="gs://bucket/root", on_kubeflow=True), write_out=True)
     spec = next(iter(yaml.safe_load_all((tmp_path / "pipeline.yaml").read_text())))
     executors = json.dumps(spec["deploymentSpec"])
-    assert set(spec["root"]["dag"]["tasks"]) == set(DATA_STAGES + MODEL_STAGES)
+    resolver = {"LastBlessed-model-blessing-resolver", "LastBlessed-model-resolver"}
+    expected = {*DATA_STAGES, *MODEL_STAGES, *resolver} - {"LastBlessed"}
+    assert set(spec["root"]["dag"]["tasks"]) == expected
     assert "components.ingest.component" in executors
     assert str(tmp_path) not in executors
+
+
+def test_nothing_is_pushed_before_the_gate_let_the_model_through(demo):
+    ir = compiler.Compiler().compile(create_pipeline(demo, root="root"))
+    nodes = {node.pipeline_node.node_info.id: node.pipeline_node for node in ir.nodes}
+    assert "ModelGate" in nodes["Pusher"].upstream_nodes
+    assert list(nodes["ModelGate"].upstream_nodes) == ["Verdict"]
+
+
+def test_a_bound_changes_the_verdict_and_leaves_training_cached(demo, tmp_path):
+    def settings(stage: str, *overrides: str) -> str:
+        config = load(CONFIGS / "demo.yaml", [f"data.source={tmp_path}/demo.csv", *overrides])
+        ir = compiler.Compiler().compile(create_pipeline(config, root="root"))
+        (node,) = (one for one in ir.nodes if one.pipeline_node.node_info.id == stage)
+        parameters = node.pipeline_node.parameters.parameters
+        return str(sorted((name, str(value)) for name, value in parameters.items()))
+
+    for stage, changes in [("Trainer", False), ("TrainEvaluator", False), ("Verdict", True)]:
+        assert (settings(stage) != settings(stage, "gate.min_slice_size=10")) == changes
 
 
 def test_it_builds_for_the_beam_orchestrator(demo, tmp_path, monkeypatch):
@@ -90,7 +113,16 @@ def test_every_stage_is_there_on_this_stack(demo):
     # TFX sets a component to None when its import fails.
     assert all(
         getattr(tfx.components, name) is not None
-        for name in ("StatisticsGen", "SchemaGen", "ImportSchemaGen", *MODEL_STAGES, "ExampleValidator")
+        for name in (
+            "StatisticsGen",
+            "SchemaGen",
+            "ImportSchemaGen",
+            "ExampleValidator",
+            "Transform",
+            "Trainer",
+            "Evaluator",
+            "Pusher",
+        )
     )
 
 

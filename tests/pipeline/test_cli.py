@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import json
 import os
 import signal
 import subprocess
@@ -36,8 +37,14 @@ def a_refused_run(home: Path) -> Path:
             "stages": [{"name": "Ingest", "seconds": 1.5}], "pushed": None,
         },
     )  # fmt: skip
-    decision = {"passed": False, "reason": "recall is 0.1200 overall", "next_action": "find more fraud"}
-    record.write(folder, record.VERDICT, {"blessed": False, "decisions": [decision, {"passed": True}]})
+    missed = {
+        "gate": "value", "metric": "recall", "passed": False, "reason": "recall is 0.1200 overall",
+        "next_action": "find more fraud", "value": 0.12, "bound": 0.8,
+    }  # fmt: skip
+    small = {"gate": "slice_size", "passed": True, "reason": "recall was not judged on site=z (3 sequences)"}
+    decisions = [missed, {"gate": "value", "passed": True}, small]
+    verdict = {"blessed": False, "forced": None, "warnings": ["accuracy alone"], "decisions": decisions}
+    record.write(folder, record.VERDICT, verdict)
     return folder
 
 
@@ -47,7 +54,41 @@ def test_why_gives_reason_and_next_action(capsys, tmp_path):
     assert code == 0
     assert "model refused: nothing was pushed" in out
     assert "  - recall is 0.1200 overall\n    next: find more fraud" in out
-    assert "1 of 2 bounds are met" in out
+    assert "1 of 2 requirements are met" in out
+    assert "  warning: recall was not judged on site=z (3 sequences)" in out
+    assert "  warning: accuracy alone" in out
+
+
+def test_why_for_programs_has_every_figure_of_every_reason(capsys, tmp_path):
+    folder = a_refused_run(tmp_path / "fraud")
+    code, out, _ = sluice(capsys, "why", str(folder), "--json")
+    found = json.loads(out)
+    assert (code, found["status"], found["exit_code"], found["met"], found["asked"]) == (
+        0, "model_refused", 4, 1, 2,
+    )  # fmt: skip
+    (reason,) = found["reasons"]
+    assert (reason["metric"], reason["value"], reason["bound"]) == ("recall", 0.12, 0.8)
+    assert found["warnings"] == ["accuracy alone", "recall was not judged on site=z (3 sequences)"]
+
+
+def test_versions_are_listed_with_the_run_that_made_them_and_why_it_was_forced(capsys, tmp_path):
+    config = tmp_path / "sluice.yaml"
+    config.write_text("name: fraud\ntask: binary\ndata: {source: x.csv, label: k}\n")
+    for arguments in ([], ["--set", f"run.root={tmp_path}/runs", "--set", f"push.to={tmp_path}/models"]):
+        code, out, _ = sluice(capsys, "versions", str(config), *arguments)
+        assert (code, out.startswith("no version in ")) == (0, True)
+    for version, forced in (("1000", None), ("999", "the old labels were wrong"), ("tmp", None)):
+        (tmp_path / "models" / "fraud" / version).mkdir(parents=True)
+        folder = record.create(tmp_path / "runs" / "fraud")
+        run = {"run_id": folder.name, "finished": "2026-11-22T10:00:00Z", "pushed": {"version": version}}
+        record.write(folder, record.RUN, run)
+        record.write(folder, record.VERDICT, {"forced": forced})
+    (tmp_path / "models" / "fraud" / "5").mkdir()
+    newest, older, oldest = sluice(capsys, "versions", str(config), *arguments)[1].splitlines()
+    assert newest.split()[:3] == ["1000", "served", "run"]
+    assert "served" not in older
+    assert older.endswith("2026-11-22T10:00:00Z; forced: the old labels were wrong")
+    assert oldest.endswith("by no run that is on record here")
 
 
 def test_why_of_refused_data_gives_the_findings(capsys, tmp_path):
@@ -86,7 +127,7 @@ def test_an_interrupt_that_a_library_turned_into_its_own_error_is_still_one(
 ):
     told = []
 
-    def execute(config, folder, on_stage, *, until_audit):
+    def execute(config, folder, on_stage, *, until_audit, forced):
         with contextlib.suppress(KeyboardInterrupt):  # as a library may do it
             os.kill(os.getpid(), signal.SIGINT)
             time.sleep(5)
@@ -180,13 +221,24 @@ def test_debug_shows_the_traceback(capsys, tmp_path):
     assert "Traceback" in err
 
 
-def test_running_needs_a_bound_and_checking_does_not(capsys, tmp_path):
-    (tmp_path / "rows.csv").write_text("i,k,a\n1,x,1\n")
+def test_a_slice_that_the_data_has_no_column_for_is_told_before_anything_runs(capsys, tmp_path):
+    (tmp_path / "rows.csv").write_text("i,k,a\n1,x,b\n")
     path = tmp_path / "sluice.yaml"
-    path.write_text("name: a\ntask: multiclass\ndata: {source: rows.csv, sequence_id: i, label: k}\n")
-    code, _, err = sluice(capsys, "run", str(path))
+    text = "name: a\ntask: multiclass\ndata: {source: rows.csv, sequence_id: i, label: k}\n"
+    path.write_text(text + "gate: {slices: [aa]}\n")
+    code, out, err = sluice(capsys, "run", str(path))
+    assert (code, out) == (2, "")
+    assert "gate.slices: no feature is called aa (did you mean a?)" in err
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--force-bless"], ["--reason", "x"], ["--force-bless", "--reason", " "]]
+)
+def test_forcing_needs_a_reason_and_a_reason_something_to_force(capsys, arguments):
+    code, _, err = sluice(capsys, "run", "x.yaml", *arguments)
     assert code == 2
-    assert "gate.thresholds: required to run" in err
+    assert "--force-bless and --reason TEXT belong together" in err
 
 
 @pytest.mark.parametrize("arguments", [["run"], ["nonsense"], ["run", "--nonsense", "x.yaml"]])

@@ -109,8 +109,9 @@ def test_all_mistakes_come_in_one_message(load_text):
         ("model: {dropout: 1}", "model.dropout: expected less than 1"),
         ("gate: {thresholds: [{metric: accuracy}]}", "expected min or max"),
         ("gate: {thresholds: [{metric: accuracy, min: 1, max: 0}]}", "min 1 is more than max 0"),
-        ("gate: {thresholds: [{metric: accuracy, min: .5, slice: site}]}", "site is not in gate.slices"),
-        ("gate: {slices: [site]}", "site is not available yet"),
+        ("gate: {thresholds: [{metric: accuracy, min: .5, slice: site}]}", "the slice site is neither in"),
+        ("gate: {thresholds: [defualt]}", "gate.thresholds.0: expected 'default', got \"defualt\""),
+        ("gate: {thresholds: []}", "gate.thresholds: expected at least one"),
         (
             "audit: {severity: {near-duplicates: warning}}",
             "audit.severity, near-duplicates: no such check (did you mean near-duplicate?)",

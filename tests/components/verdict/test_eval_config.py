@@ -11,16 +11,17 @@ from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from sklearn import metrics as sk
 from tensorflow_model_analysis.proto import config_pb2
 
-from components.verdict.decisions import decide
-from components.verdict.eval_config import eval_config
-from components.verdict.evaluation import SliceMetrics, read_evaluation, read_failures
+from components.verdict.bounds import value_bounds
+from components.verdict.eval_config import eval_config, names_of_slices, training_eval_config
+from components.verdict.evaluation import Confusion, Evidence, SliceMetrics, read_evaluation, read_failures
 from pipeline.config import Config, Threshold
 
 CLASSES = ["a", "b", "c"]
+NAMES = {"kind": "label", "step_time": "time"}
 
 
 def configured(*thresholds: Threshold, task: str = "multiclass", slices: list[str] | None = None) -> Config:
-    gate = {"thresholds": [threshold.model_dump() for threshold in thresholds]}
+    gate = {"thresholds": [threshold.model_dump() for threshold in thresholds]} if thresholds else {}
     gate |= {} if slices is None else {"slices": slices}
     raw = {"name": "n", "task": task, "data": {"source": "x.csv", "sequence_id": "i"}, "gate": gate}
     if task != "generation":
@@ -52,6 +53,12 @@ def evaluated(folder: str, config: Config, extracts: list[dict]):
     settings = config_pb2.EvalConfig()
     settings.CopyFrom(eval_config(config))
     del settings.model_specs[0].preprocessing_function_names[:]
+    run_tfma(folder, settings, extracts)
+    names = names_of_slices(config)
+    return read_evaluation(folder, names).slices, *read_failures(folder, names)
+
+
+def run_tfma(folder: str, settings: config_pb2.EvalConfig, extracts: list[dict]) -> None:
     extractors = [tfma.extractors.SliceKeyExtractor(eval_config=settings)]
     evaluators = [tfma.evaluators.MetricsPlotsAndValidationsEvaluator(settings)]
     writers = tfma.default_writers(folder, eval_config=settings)
@@ -62,7 +69,6 @@ def evaluated(folder: str, config: Config, extracts: list[dict]):
             | tfma.ExtractAndEvaluate(extractors=extractors, evaluators=evaluators)
             | tfma.WriteResults(writers=writers)
         )
-    return read_evaluation(folder, config.label), *read_failures(folder, config.label)
 
 
 def shape(slices: list[SliceMetrics]) -> list[tuple[dict[str, str], int]]:
@@ -91,7 +97,8 @@ def test_tfma_and_scikit_learn_agree_on_every_slice_and_bound(scored, tmp_path):
     ]
     config = configured(*thresholds)
     extracts = classified(truth, probabilities, CLASSES)
-    slices, blessed, missed = evaluated(str(tmp_path / "out"), config, extracts)
+    folder = str(tmp_path / "out")
+    slices, blessed, missed = evaluated(folder, config, extracts)
     assert shape(slices) == [({}, 150), *(({"label": c}, int((truth == c).sum())) for c in CLASSES)]
     assert slices[0].metrics["accuracy"] == pytest.approx(sk.accuracy_score(truth, predicted), abs=1e-6)
     assert slices[0].metrics["auc_macro"] == pytest.approx(
@@ -101,10 +108,7 @@ def test_tfma_and_scikit_learn_agree_on_every_slice_and_bound(scored, tmp_path):
         assert one.metrics["recall_macro"] == pytest.approx(recall[one.slice["label"]], abs=1e-6)
         assert one.metrics["auc_macro"] is None
     matrix = sk.confusion_matrix(truth, predicted, labels=CLASSES).tolist()
-    assert slices[0].as_json()["confusion_matrix"] == {
-        "classes": CLASSES,
-        "rows": dict(zip(CLASSES, matrix, strict=True)),
-    }
+    assert slices[0].confusion == Confusion(CLASSES, dict(zip(CLASSES, matrix, strict=True)))
     assert "confusion_matrix" not in slices[0].metrics
     worst = min(recall, key=recall.get)
     assert not blessed
@@ -112,8 +116,12 @@ def test_tfma_and_scikit_learn_agree_on_every_slice_and_bound(scored, tmp_path):
         ((("label", worst),), "recall_macro", "min", between),
         ((), "recall[b]", "max", recall["b"] - 1e-6),
     }
-    decisions = decide(config.gate.thresholds, slices, missed)
-    assert [decision.passed for decision in decisions] == [False, False, True, True, True, True, True]
+    by_value = config.gate.model_copy(update={"confidence": None, "min_slice_size": 1})
+    decisions = value_bounds(by_value, config.gate.thresholds, Evidence(read_evaluation(folder, NAMES)))
+    refused = {(tuple(one.slice.items()), one.metric, one.bound) for one in decisions if not one.passed}
+    assert refused == {(where, metric, bound) for where, metric, _, bound in missed}
+    for one in slices:  # what is no share has an interval from TFMA's bootstrap
+        assert one.deviations["log_loss"] > 0
 
 
 def test_met_bounds_bless(scored, tmp_path):
@@ -135,10 +143,7 @@ def test_of_a_binary_task_the_last_class_is_the_positive_one(tmp_path):
     expected = {"precision": 50 / 55, "recall": 50 / 60, "f1": 100 / 115, "accuracy": 0.85}
     assert {name: found[name] for name in expected} == pytest.approx(expected)
     assert found["pr_auc"] == pytest.approx(sk.average_precision_score(truth == "yes", positive))
-    assert slices[0].as_json()["confusion_matrix"] == {
-        "classes": ["no", "yes"],
-        "rows": {"no": [35, 5], "yes": [10, 50]},
-    }
+    assert slices[0].confusion == Confusion(["no", "yes"], {"no": [35, 5], "yes": [10, 50]})
     assert not blessed
 
 
@@ -236,3 +241,59 @@ def test_the_model_is_asked_through_the_signature_of_its_task(task, signature, l
 def test_only_classes_are_sliced_by(task, slices, keys):
     found = eval_config(configured(task=task, slices=slices)).slicing_specs
     assert [list(spec.feature_keys) for spec in found] == keys
+
+
+def test_two_models_are_compared_on_the_same_resampled_examples(scored, tmp_path):
+    truth, better = scored
+    worse = np.roll(better, 1, axis=1) * 0.3 + better * 0.7
+    settings = tfma.utils.update_eval_config_with_defaults(eval_config(configured()), has_baseline=True)
+    for spec in settings.model_specs:
+        del spec.preprocessing_function_names[:]
+    extracts = classified(truth, better, CLASSES)
+    for row, other in zip(extracts, classified(truth, worse, CLASSES), strict=True):
+        row["predictions"] = {"candidate": row["predictions"], "baseline": other["predictions"]}
+    run_tfma(str(tmp_path), settings, extracts)
+    found = read_evaluation(str(tmp_path), NAMES)
+    ours, theirs = found.slices[0].metrics, found.baseline[0].metrics
+    said = np.array(CLASSES)[worse.argmax(axis=1)]
+    assert theirs["accuracy"] == pytest.approx(sk.accuracy_score(truth, said), abs=1e-6)
+    assert shape(found.slices) == shape(found.baseline)
+    for metric in ("accuracy", "log_loss", "recall_macro"):
+        difference, deviation = found.differences[metric]
+        assert difference == pytest.approx(ours[metric] - theirs[metric])
+        assert metric + "_diff" not in ours
+        assert 0 < deviation < 0.1
+    # Paired: the deviation of a mean of 150 differences, not of two separate evaluations.
+    losses = [-np.log(p[np.arange(150), [CLASSES.index(c) for c in truth]]) for p in (better, worse)]
+    expected = (losses[0] - losses[1]).std() / np.sqrt(150)
+    assert found.differences["log_loss"][1] == pytest.approx(expected, rel=0.6)
+
+
+def test_a_slice_of_classes_names_its_period_by_its_begin(scored, tmp_path):
+    truth, probabilities = scored
+    config = configured(slices=["time"])
+    when = [b"1422921600000000" if at < 100 else b"1423008000000000" for at in range(150)]
+    extracts = classified(truth, probabilities, CLASSES)
+    for row, begin in zip(extracts, when, strict=True):
+        row["features"]["step_time"] = np.array([begin])
+    slices, _, _ = evaluated(str(tmp_path / "out"), config, extracts)
+    assert shape(slices) == [({}, 150), ({"time": "2015-02-03"}, 100), ({"time": "2015-02-04"}, 50)]
+
+
+def test_training_is_measured_without_bounds_and_without_resampling():
+    config = configured(Threshold(metric="accuracy", min=0.5))
+    ours, training = eval_config(config), training_eval_config(config)
+    assert training.slicing_specs == ours.slicing_specs
+    assert training.metrics_specs[0].metrics == ours.metrics_specs[0].metrics
+    assert not training.metrics_specs[0].per_slice_thresholds
+    assert not training.options.compute_confidence_intervals.value
+    assert ours.options.compute_confidence_intervals.value
+
+
+def test_columns_kept_to_slice_by_are_sliced_by():
+    raw = {"name": "n", "task": "binary", "data": {"source": "x.csv", "label": "kind", "slices": ["site"]}}
+    raw["data"]["time"] = "date"
+    found = eval_config(Config.model_validate_json(json.dumps(raw))).slicing_specs
+    assert [list(spec.feature_keys) for spec in found] == [
+        [], ["sequence_length"], ["kind"], ["step_time"], ["site"],
+    ]  # fmt: skip

@@ -71,7 +71,7 @@ def evaluation(tmp_path_factory) -> list[SliceMetrics]:
                 eval_config=settings, eval_shared_model=shared, output_path=str(folder / "out")
             )
         )
-    return read_evaluation(str(folder / "out"), "label")
+    return read_evaluation(str(folder / "out"), {}).slices
 
 
 def test_slices_are_in_the_order_of_their_first_number_then_of_text():
