@@ -12,6 +12,7 @@ from components.ingest.component import Ingest
 from components.ingest.layout import look
 from components.trainer import training
 from components.transform import preprocessing
+from components.verdict.class_check import ClassCheck
 from components.verdict.component import ModelGate, Verdict
 from components.verdict.eval_config import eval_config, training_eval_config
 from components.verdict.evaluator import Evaluator
@@ -20,6 +21,7 @@ from components.verdict.slices import TIME, sliced_by
 from pipeline import fingerprint
 from pipeline.config import Config, FeatureKind, GivenSource, expand
 from pipeline.errors import SluiceError
+from pipeline.gate_checks import classes_named
 
 TRAIN, EVAL = "train", "eval"
 IN_THIS_PROCESS = (
@@ -75,6 +77,12 @@ def create_pipeline(
     )
     gate = DataGate(findings=auditor.outputs["findings"])
     stages: list[BaseNode] = [ingest, statistics, schema, validator, auditor, gate]
+    if named := classes_named(config):
+        gate = ClassCheck(
+            statistics=statistics.outputs["statistics"], label=config.label, named=json.dumps(named)
+        )
+        gate.add_upstream_node(stages[-1])
+        stages.append(gate)
     if not until_audit:
         known = config.data.features or kinds or {}
         stages += _model_stages(

@@ -30,8 +30,11 @@ def metric_names(task: str) -> list[str]:
 
 
 def classes_named(config: Config) -> list[tuple[str, str]]:
-    """(key, class) of every class that a bound names."""
-    return [
+    """(key, class) of every class that the configuration names."""
+    positive, weights = config.data.positive, config.training.class_weight
+    named = [] if positive is None else [("data.positive", positive)]
+    named += [("training.class_weight", text) for text in weights] if isinstance(weights, dict) else []
+    return named + [
         (f"gate.thresholds, {one.metric}", one.metric.partition("[")[2].removesuffix("]"))
         for one in _thresholds(config)
         if _per_class(config, one.metric)

@@ -47,6 +47,7 @@ def run(name: str, home: Path, seed: int, overrides: Mapping[str, Any]) -> Outco
       SystemExit: the command made no run, for the configuration is wrong.
     """
     own = {"run.root": str(home / "runs"), "push.to": str(home / "serving_models"), "training.seed": seed}
+    own["gate.max_drop"] = None  # each seed is judged by itself, not against the one before
     sets = [
         part
         for key, value in {**own, **overrides}.items()

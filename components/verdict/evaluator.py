@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
+from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf import saved_model_pb2
 from tfx import types
 from tfx import v1 as tfx
@@ -75,6 +76,8 @@ def not_comparable(model: Mapping[str, Any], baseline: Mapping[str, Any]) -> str
       model: SignatureDef by name.
       baseline: the same of the last blessed model.
     """
+    if not baseline:
+        return "the last blessed model cannot be read any more"
     if missing := sorted(set(model) - set(baseline)):
         return f"the last blessed model has no signature {', '.join(missing)}: it was made for another task"
     answers, others = (set(one[_ANSWER].outputs) for one in (model, baseline))
@@ -94,9 +97,9 @@ def _signatures(folder: str) -> dict[str, Any]:
     try:
         with tf.io.gfile.GFile(f"{folder}/saved_model.pb", "rb") as file:
             saved = saved_model_pb2.SavedModel.FromString(file.read())
-    except (tf.errors.OpError, ValueError, OSError):  # removed, or damaged
+    except (tf.errors.OpError, DecodeError):  # removed, or damaged
         return {}
-    return dict(saved.meta_graphs[0].signature_def)
+    return dict(saved.meta_graphs[0].signature_def) if saved.meta_graphs else {}
 
 
 def _withdraw(blessing: types.Artifact) -> None:
