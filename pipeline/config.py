@@ -276,7 +276,7 @@ class Gate(_Section):
     ] = 0.95
     correct_for_slices: Annotated[
         bool,
-        Field(description="whether the intervals of all slices of a bound hold together (Bonferroni)"),
+        Field(description="whether the slices of a bound are tested together (Holm), not each by itself"),
     ] = True
     min_slice_size: Annotated[
         Positive, Field(description="sequences; a bound is not held against a smaller slice")

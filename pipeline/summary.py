@@ -198,7 +198,7 @@ def why(folder: Path) -> Iterator[str]:
             more = ", …" if finding["count"] > _SHOWN_IDS else ""
             yield f"    such as {', '.join(finding['examples'][:_SHOWN_IDS])}{more}"
         yield f"    next: {finding['fix']}"
-    if run["error"] and not refused:
+    if run["error"] and not refused and run["status"] != "model_refused":
         yield f"  {run['error']}"
     warnings = len(validation["findings"]) - len(refused) if validation else 0
     if warnings:

@@ -20,11 +20,12 @@ def period(last: tf.Tensor) -> tf.Tensor:
       last: time of the last step of each sequence, [batch] int64, in the units of `step_time`.
     """
     extremes = tft.max(tf.stack([-last, last], axis=1), reduce_instance_dims=False)
-    length = _length(extremes[1] + extremes[0], extremes[1])
+    length = length_of_period(extremes[1] + extremes[0], extremes[1])
     return tf.strings.as_string(tf.math.floordiv(last, length) * length)
 
 
-def _length(span: tf.Tensor, latest: tf.Tensor) -> tf.Tensor:
+def length_of_period(span: tf.Tensor, latest: tf.Tensor) -> tf.Tensor:
+    """The length of a period, where training spans `span` and ends at `latest`, all int64 in one unit."""
     seconds, plain = tf.constant(_SECONDS, tf.int64), tf.constant(_ROUND, tf.int64)
     in_micros, in_nanos = (_longest(seconds * scale, span) for scale in (10**6, 10**9))
     since_1970 = tf.where(latest >= NANOSECONDS_FROM, in_nanos, in_micros)

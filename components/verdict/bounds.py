@@ -1,7 +1,7 @@
 """The gate of bounds: on a metric, overall or in each slice, met by the pessimistic end of its interval."""
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from components.verdict.decisions import Decision, decision, measured, place, when_undefined
 from components.verdict.evaluation import Evidence, SliceMetrics
@@ -10,12 +10,18 @@ from components.verdict.slices import TIME, slice_text
 from pipeline.config import Gate, Threshold
 from pipeline.figures import figure
 
+_Key = tuple[tuple[str, str], ...]  # a slice, as one can look it up
+
 
 def value_bounds(gate: Gate, thresholds: Iterable[Threshold], evidence: Evidence) -> list[Decision]:
     """Each bound, met by the pessimistic end of the interval, overall or in every slice it is for.
 
-    The intervals of the slices of one bound hold together with the confidence of the configuration: each
-    has 1 - (1 - confidence) / slices (Bonferroni), so that no slice among many passes by luck alone.
+    One slice among many meets its bound by luck. So with `correct_for_slices` all m slices of a bound are
+    first held against it with a confidence of 1 - (1 - confidence) / m; those that pass are done with, and
+    the rest is held against it again, with what m is then, until none passes any more. That is the way of
+    Holm, A Simple Sequentially Rejective Multiple Test Procedure, 1979: that any slice which does not reach
+    the bound passes has the same small chance as with a single slice, and unlike with equal shares
+    (Bonferroni) the worst of many good slices need not be better for the others being there.
     """
     return [found for threshold in thresholds for found in _held_against(gate, threshold, evidence)]
 
@@ -28,18 +34,39 @@ def _held_against(gate: Gate, threshold: Threshold, evidence: Evidence) -> Itera
     if gate.small_slices != "ignore":
         small = (one for one in slices if one not in large)
         yield from (_too_small(gate, threshold, one) for one in small)
-    tests = len(large) if gate.correct_for_slices else 1
     for side, bound in (("min", threshold.min), ("max", threshold.max)):
-        for one in large if bound is not None else ():
-            confidence = gate.confidence and 1 - (1 - gate.confidence) / max(tests, 1)
-            yield _bounded(threshold.metric, side, bound or 0.0, one, trained.get(_key(one)), confidence)
+        if bound is not None:
+            yield from _stepwise(gate, threshold.metric, side, bound, large, trained)
+
+
+def _stepwise(
+    gate: Gate,
+    metric: str,
+    side: str,
+    bound: float,
+    slices: Sequence[SliceMetrics],
+    trained: Mapping[_Key, SliceMetrics],
+) -> list[Decision]:
+    """The decision on each slice, in the order of the slices; see `value_bounds`."""
+    decided: dict[_Key, Decision] = {}
+    left = list(slices)
+    while left:
+        tests = len(left) if gate.correct_for_slices else 1
+        confidence = gate.confidence and 1 - (1 - gate.confidence) / tests
+        for one in left:
+            decided[_key(one)] = _bounded(metric, side, bound, one, trained.get(_key(one)), confidence)
+        missed = [one for one in left if not decided[_key(one)].passed]
+        if len(missed) == len(left) or not gate.correct_for_slices:
+            break
+        left = missed
+    return [decided[_key(one)] for one in slices]
 
 
 def _is_for(threshold: Threshold, one: SliceMetrics) -> bool:
     return list(one.slice) == ([threshold.slice] if threshold.slice else [])
 
 
-def _key(one: SliceMetrics) -> tuple[tuple[str, str], ...]:
+def _key(one: SliceMetrics) -> _Key:
     return tuple(one.slice.items())
 
 
@@ -141,7 +168,8 @@ def _when_missed(
             f"sequences{like}, with more dropout or fewer units"
         )
     if one.slice:
-        return f"add training sequences{like}, and look at the ones that fail"
+        there = "" if seen is None else f"in training it is {figure(seen)} there; "
+        return f"{there}add training sequences{like}, and look at the ones that fail"
     pull = "pull it down" if side == "min" else "drive it up"
     so_far = "" if seen is None else f"in training it is {figure(seen)} itself; "
     return (
@@ -156,5 +184,5 @@ def _when_unsure(value: float, bound: float, found: Interval, side: str, one: Sl
     times = math.ceil((reach / room) ** 2) if room > reach / 30 else None
     like = f" with {slice_text(one.slice)}" if one.slice else ""
     if times is None:
-        return "train a better model: the value is at the bound, and no number of sequences will prove it"
+        return "train a better model: the value is so near the bound that more sequences will hardly prove it"
     return f"evaluate on about {times} times as many sequences{like}, or train a better model"

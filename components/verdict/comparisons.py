@@ -24,7 +24,11 @@ _OF_LABELS_UNIT = ("rmse", "mae", "bias")  # of a regression
 
 
 def overfit(gate: Gate, metrics: Iterable[str], evidence: Evidence) -> list[Decision]:
-    """Training minus evaluation, overall, of each metric; errors turned round, so that more is worse."""
+    """Training minus evaluation, overall, of each metric; errors turned round, so that more is worse.
+
+    A gap counts where it is larger than `max_overfit_gap` and no chance: where the interval of the
+    evaluation does not hold the value of training.
+    """
     trained = next((one for one in evidence.train if not one.slice), None)
     if gate.max_overfit_gap is None or trained is None:
         return []
@@ -34,16 +38,19 @@ def overfit(gate: Gate, metrics: Iterable[str], evidence: Evidence) -> list[Deci
         if before is None or after is None or metric in NEITHER_IS_BETTER:
             continue
         gap = _worse_by(metric, before, after, evidence.overall)
-        passed = gap <= gate.max_overfit_gap
+        found_in = interval(metric, evidence.overall, gate.confidence)
+        chance = found_in is not None and found_in.lower <= before <= found_in.upper
+        passed = gap <= gate.max_overfit_gap or chance
         said = f"{metric} is {figure(before)} in training and {figure(after)} {place(evidence.overall)}"
         limit = f"{_in_units(metric, evidence.overall)}; the most is {gate.max_overfit_gap:g}"
+        limit += ", and this one may be chance" if chance and gap > gate.max_overfit_gap else ""
         found.append(
             decision(
                 "overfit", metric, evidence.overall,
                 f"{said}, a gap of {figure(gap)}{limit}",
                 "the model learnt its sequences by heart: train on more of them, with more dropout, fewer "
                 "units or fewer epochs",
-                passed=passed, bound=gate.max_overfit_gap, baseline=before,
+                passed=passed, interval=found_in, bound=gate.max_overfit_gap, baseline=before,
                 distance=None if passed else gap - gate.max_overfit_gap,
             )
         )  # fmt: skip
@@ -108,16 +115,34 @@ def _beaten(gate: Gate, by: float, metric: str, evidence: Evidence) -> Decision:
     missed = level.upper - bound if lower_is_better else bound - level.lower
     reason = (
         f"{measured(metric, value, level)} {place(overall)}; {_IN_WORDS.get(name, name)} has "
-        f"{figure(best)}, so the bound is {'at most' if lower_is_better else 'at least'} {figure(bound)}"
+        f"{figure(best)}, so {'at most' if lower_is_better else 'at least'} {figure(bound)} is asked for"
     )
-    action = (
-        "the order of the steps tells this model little: train longer or with more units; where it does not "
-        "matter, ship the simple model, or set gate.beat_trivial_by"
-    )
+    by_value = value - bound if lower_is_better else bound - value
+    action = _when_not_beaten(metric, by_value > 0, bound, evidence)
     return decision(
         "trivial", metric, overall, reason, action, passed=missed <= 0, interval=level, bound=bound,
         baseline=best, distance=max(missed, 0.0) or None,
     )  # fmt: skip
+
+
+def _when_not_beaten(metric: str, by_value: bool, bound: float, evidence: Evidence) -> str:
+    """What to do about a trivial model that is as good: it depends on what is missing."""
+    if not by_value:
+        return (
+            "evaluate on more sequences: the value is better than that, and its interval is not; where a "
+            "simple model is as good, ship that, or set gate.beat_trivial_by"
+        )
+    trained = next((one for one in evidence.train if not one.slice), None)
+    seen = trained.metrics.get(metric) if trained else None
+    if seen is not None and (seen <= bound if metric in LOWER_IS_BETTER else seen >= bound):
+        return (
+            f"in training it is {figure(seen)}: the model learnt its sequences by heart, and nothing that "
+            "holds for others; train on more of them, with more dropout or fewer units"
+        )
+    return (
+        "the order of the steps tells this model little: train longer or with more units; where it does not "
+        "matter, ship the simple model, or set gate.beat_trivial_by"
+    )
 
 
 def no_drop(gate: Gate, metrics: Iterable[str], evidence: Evidence) -> list[Decision]:

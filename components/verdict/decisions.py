@@ -95,7 +95,9 @@ def measured(metric: str, value: float, interval: Interval | None = None) -> str
 def when_undefined(metric: str) -> str:
     """What to do where a metric is no number."""
     if metric.startswith(("auc", "pr_auc")):
-        return "check the evaluation split: it may lack this class, or hold nothing else"
+        return (
+            "check the evaluation split: it may lack a class, or hold nothing else; else look at the answers"
+        )
     return "check the evaluation split: it may hold too little here to measure it; else look at the answers"
 
 

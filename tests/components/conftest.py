@@ -45,7 +45,7 @@ def _feature(name: str, steps: list) -> tf.train.Feature:
     if any(isinstance(step, str | bytes) for step in steps):
         texts = [step.encode() if isinstance(step, str) else step for step in steps]
         return tf.train.Feature(bytes_list=tf.train.BytesList(value=texts))
-    if name == WHOLE:
+    if name in (WHOLE, "step_time"):
         return tf.train.Feature(int64_list=tf.train.Int64List(value=map(int, steps)))
     return tf.train.Feature(float_list=tf.train.FloatList(value=steps))
 
@@ -57,7 +57,7 @@ def put_through(
     spec = {name: tf.io.VarLenFeature(kind) for name, kind in kinds.items()}
     spec |= {"sequence_id": tf.io.VarLenFeature(tf.string), "step_time": tf.io.VarLenFeature(tf.int64)}
     rows = [
-        {**sequence, "step_time": [1], "sequence_id": [str(number)]}
+        {"step_time": [1], **sequence, "sequence_id": [str(number)]}
         for number, sequence in enumerate(sequences)
     ]
     for row, label in zip(rows, labels or (), strict=False):

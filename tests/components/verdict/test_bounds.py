@@ -84,13 +84,50 @@ SITES = [of_counts(45, 5, 3, 47, {"site": name}) for name in "abcd"]
 BY_SITE = Threshold(metric="recall", min=0.75, slice="site")
 
 
-def test_the_intervals_of_all_slices_of_a_bound_hold_together():
+def lower_end(hits: int, total: int, confidence: float) -> float:
+    return stats.binomtest(hits, total).proportion_ci(confidence, method="exact").low
+
+
+def test_the_slices_of_a_bound_are_tested_together():
     corrected = decided(BY_SITE, WORKED, *SITES, gate=Gate())
     alone = decided(BY_SITE, WORKED, *SITES)
     assert [one.slice for one in corrected] == [{"site": name} for name in "abcd"]
     for one, confidence in ((corrected[0], 1 - 0.05 / 4), (alone[0], 0.95)):
-        expected = stats.binomtest(45, 50).proportion_ci(confidence, method="exact").low
-        assert one.lower == pytest.approx(expected)
+        assert one.lower == pytest.approx(lower_end(45, 50, confidence))
+
+
+def test_what_passes_no_longer_weighs_on_the_others():
+    good = [of_counts(99, 1, 3, 47, {"site": name}) for name in "abc"]
+    fair = of_counts(88, 12, 3, 47, {"site": "z"})
+    bound = Threshold(metric="recall", min=0.79, slice="site")
+    assert lower_end(88, 100, 1 - 0.05 / 4) < 0.79 < lower_end(88, 100, 0.95)
+    decisions = decided(bound, WORKED, *good, fair, gate=Gate())
+    assert all(one.passed for one in decisions)
+    assert decisions[-1].lower == pytest.approx(
+        lower_end(88, 100, 0.95)
+    )  # by itself, once the others are done
+    poor = [of_counts(80, 20, 3, 47, {"site": name}) for name in "xy"]
+    decisions = {one.slice["site"]: one for one in decided(bound, WORKED, *good, fair, *poor, gate=Gate())}
+    assert [name for name, one in decisions.items() if not one.passed] == ["z", "x", "y"]
+    assert decisions["z"].lower == pytest.approx(lower_end(88, 100, 1 - 0.05 / 3))
+
+
+def step_down(p_values: list[float], alpha: float) -> list[bool]:
+    """Holm's procedure as in the textbook: in the order of p, until the first that is not rejected."""
+    order, passed = sorted(range(len(p_values)), key=p_values.__getitem__), [False] * len(p_values)
+    for place, at in enumerate(order):
+        if p_values[at] > alpha / (len(p_values) - place):
+            break
+        passed[at] = True
+    return passed
+
+
+@given(st.lists(st.integers(30, 60), min_size=1, max_size=8), st.floats(0.5, 0.95))
+def test_the_slices_that_pass_are_those_of_holms_procedure(hits, bound):
+    slices = [of_counts(one, 60 - one, 5, 20, {"site": str(at)}) for at, one in enumerate(hits)]
+    p_values = [stats.binomtest(one, 60, bound, alternative="greater").pvalue for one in hits]
+    decisions = decided(Threshold(metric="recall", min=bound, slice="site"), WORKED, *slices, gate=Gate())
+    assert [one.passed for one in decisions] == step_down(p_values, 0.025)
 
 
 @pytest.mark.parametrize(
@@ -184,6 +221,8 @@ def test_what_to_do_depends_on_how_training_went():
     assert weak.startswith("in training it is 0.8000 itself; ")
     on_site = decided(Threshold(metric="recall", min=0.97, slice="site"), WORKED, SITES[0])[0].next_action
     assert on_site == "add training sequences with site=a, and look at the ones that fail"
+    there = decided(Threshold(metric="recall", min=0.97, slice="site"), WORKED, SITES[0], train=[SITES[0]])[0]
+    assert there.next_action.startswith("in training it is 0.9000 there; add training sequences with site=a")
 
 
 def test_slices_read_as_people_say_them():

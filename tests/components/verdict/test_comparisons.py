@@ -60,6 +60,16 @@ def test_the_deviation_of_the_labels_follows_from_error_and_r2():
     )
 
 
+def test_a_gap_that_may_be_chance_is_told_and_passes():
+    few, many = of_counts(8, 2, 2, 8), of_counts(80, 20, 20, 80)
+    trained = of_counts(95, 5, 5, 95)
+    by_chance, real = (overfit(Gate(), ["recall"], evidence(one, train=[trained]))[0] for one in (few, many))
+    assert by_chance.passed
+    assert by_chance.reason.endswith("a gap of 0.1500; the most is 0.1, and this one may be chance")
+    assert by_chance.lower < 0.95 < by_chance.upper
+    assert not real.passed
+
+
 def test_without_a_training_evaluation_or_a_limit_there_is_no_gap_to_judge():
     assert overfit(Gate(), ["recall"], evidence(GOOD)) == []
     assert overfit(Gate(max_overfit_gap=None), ["recall"], evidence(GOOD, train=[GOOD])) == []
@@ -81,7 +91,17 @@ def test_the_best_trivial_model_has_to_be_beaten_by_a_share_of_its_error():
     assert beaten(GOOD, linear=1 - (1 - end) / 0.98 - 1e-6).passed
     refused = beaten(GOOD, linear=1 - (1 - end) / 0.98 + 1e-6)
     assert not refused.passed
-    assert "order of the steps" in refused.next_action
+    assert refused.next_action.startswith("evaluate on more sequences: the value is better than that")
+
+
+def test_what_to_do_about_a_trivial_model_depends_on_how_training_went():
+    models = {"linear": {"auc_macro": 0.95}}
+    by_heart = beats_trivial(
+        Gate(), ["auc_macro"], evidence(GOOD, trivial=models, train=[of_counts(9, 0, 0, 9)])
+    )
+    assert "in training it is 1.0000: the model learnt its sequences by heart" in by_heart[0].next_action
+    learnt_little = beats_trivial(Gate(), ["auc_macro"], evidence(GOOD, trivial=models, train=[GOOD]))
+    assert learnt_little[0].next_action.startswith("the order of the steps tells this model little")
 
 
 def test_of_an_error_the_least_counts():
