@@ -20,7 +20,7 @@ from components.verdict.eval_config import names_of_slices
 from components.verdict.evaluation import Evidence, SliceMetrics, read_evaluation
 from components.verdict.evaluator import BASELINE_PROPERTY, NO_BASELINE, SAME_MODEL
 from components.verdict.gates import judge
-from components.verdict.intervals import interval
+from components.verdict.intervals import Intervals
 from components.verdict.policy import PARADOX, accuracy_alone
 from components.verdict.slices import has_classes
 from components.verdict.trivial_metrics import trivial_metrics
@@ -135,8 +135,9 @@ def verdict_json(config: Config, decisions: Sequence[Decision], forced: str) -> 
 def _slice_json(one: SliceMetrics, confidence: float | None) -> dict[str, object]:
     """A slice as it stands in evaluation.json; without a confidence, without intervals."""
     metrics: dict[str, Mapping[str, float | None]] = {}
+    intervals = Intervals(one, confidence)
     for name, value in one.metrics.items():
-        found = interval(name, one, confidence) if confidence else None
+        found = intervals.of(name) if confidence else None
         metrics[name] = {
             "value": value,
             "lower": found.lower if found else None,

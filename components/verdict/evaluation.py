@@ -16,8 +16,6 @@ from components.verdict.slices import TIME, Slice
 BOOTSTRAP_SAMPLES = 20  # of TFMA; how many cannot be set
 _COUNT, _ERROR, _DIFFERENCE = "example_count", "__ERROR__", "_diff"
 
-Missed = set[tuple[tuple[tuple[str, str], ...], str, str, float]]  # (slice, metric, min or max, bound)
-
 
 @dataclass(frozen=True)
 class Confusion:
@@ -126,26 +124,6 @@ def _slices(found: Any, names: Mapping[str, str]) -> list[SliceMetrics]:
     return sorted(slices, key=lambda one: [(name, _natural(value)) for name, value in one.slice.items()])
 
 
-def read_failures(uri: str, names: Mapping[str, str]) -> tuple[bool, Missed]:
-    """TFMA's own validation of a ModelEvaluation artifact, which takes a metric's value for certain.
-
-    Returns:
-      Whether every bound was met; and what was missed, as (slice, metric, `min` or `max`, bound).
-    """
-    result = tfma.load_validation_result(uri)
-    missed: Missed = set()
-    for validated in result.metric_validations_per_slice:
-        where = tuple(
-            (names.get(key.column, key.column), _value(key)) for key in validated.slice_key.single_slice_keys
-        )
-        for failure in validated.failures:
-            bound = failure.metric_threshold.value_threshold
-            for side, name in (("lower_bound", "min"), ("upper_bound", "max")):
-                if bound.HasField(side):
-                    missed.add((where, failure.metric_key.name, name, getattr(bound, side).value))
-    return bool(result.validation_ok), missed
-
-
 def _slice_metrics(
     key: tuple[tuple[str, object], ...], values: Mapping[str, Any], names: Mapping[str, str]
 ) -> SliceMetrics:
@@ -186,11 +164,6 @@ def _deviation(value: Mapping[str, Any]) -> float:
     bounds = value["boundedValue"]
     reach = (float(bounds["upperBound"]) - float(bounds["lowerBound"])) / 2
     return reach / float(stats.t.ppf(0.975, BOOTSTRAP_SAMPLES - 1))
-
-
-def _value(key: object) -> str:
-    kind = key.WhichOneof("kind")  # type: ignore[attr-defined]
-    return _text(getattr(key, kind))
 
 
 def _text(value: object) -> str:

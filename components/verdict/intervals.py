@@ -13,9 +13,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-from components.verdict.evaluation import BOOTSTRAP_SAMPLES, SliceMetrics
+from components.verdict.evaluation import BOOTSTRAP_SAMPLES, Confusion, SliceMetrics
 
 _Floats = npt.NDArray[np.float64]
+_OF_CLASS = ("precision", "recall", "f1", "auc", "pr_auc")
 _OF_ALL = ("accuracy", "precision_micro", "recall_micro", "f1_micro")
 
 
@@ -28,26 +29,91 @@ class Interval:
 
 
 def interval(metric: str, one: SliceMetrics, confidence: float | None) -> Interval | None:
-    """The two-sided confidence interval of a metric in a slice.
+    """The two-sided confidence interval of a metric in a slice; see `Intervals.of`."""
+    return Intervals(one, confidence).of(metric)
+
+
+class Intervals:
+    """The two-sided confidence intervals of the metrics of a slice.
 
     Args:
-      metric: its name.
       one: the metrics of the slice, with counts by class where the model answers classes.
       confidence: chance that such an interval holds the true value, above 0 and below 1; None takes the
         value for certain.
-
-    Returns:
-      None where the metric is undefined, or TFMA could not resample it.
     """
-    value = one.metrics.get(metric)
-    if value is None:
+
+    def __init__(self, one: SliceMetrics, confidence: float | None) -> None:
+        self._one, self._confidence = one, confidence
+        self._counts = Counts.of(one.confusion) if one.confusion else None
+        self._limits: dict[str, tuple[_Floats, _Floats]] = {}  # by name, of all classes
+
+    def of(self, metric: str) -> Interval | None:
+        """The interval of a metric; None where that is undefined, or TFMA could not resample it."""
+        value, one = self._one.metrics.get(metric), self._one
+        if value is None:
+            return None
+        if self._confidence is None:
+            return Interval(value, value)
+        found = self._from_counts(metric, value, self._confidence)
+        if found is None and metric in one.deviations:
+            found = around(value, one.deviations[metric], self._confidence)
+        return found
+
+    def _from_counts(self, metric: str, value: float, confidence: float) -> Interval | None:
+        if metric in _OF_ALL or (metric.startswith("top_") and metric.endswith("_error")):
+            examples = float(self._one.examples)
+            lower, upper = share(np.array([value * examples]), np.array([examples]), confidence)
+            return Interval(float(lower[0]), float(upper[0]))
+        if self._counts is None or self._one.confusion is None:
+            return None
+        name, bracket, rest = metric.partition("[")
+        if bracket:
+            return self._of_class(name, rest.removesuffix("]"), self._counts, confidence)
+        if metric in _OF_CLASS:  # of the positive class, which is the last
+            return self._of_class(metric, self._one.confusion.classes[-1], self._counts, confidence)
+        if metric == "balanced_accuracy":
+            return self._mean("recall", self._counts, confidence)
+        if metric.endswith("_macro"):
+            return self._mean(metric.removesuffix("_macro"), self._counts, confidence)
         return None
-    if confidence is None:
-        return Interval(value, value)
-    found = _from_counts(metric, value, one, confidence)
-    if found is None and metric in one.deviations:
-        found = around(value, one.deviations[metric], confidence)
-    return found
+
+    def _of_class(self, name: str, of: str, counts: "Counts", confidence: float) -> Interval | None:
+        if of not in counts.names:
+            return None
+        at = counts.names.index(of)
+        lower, upper = self._of_classes(name, counts, confidence)
+        return Interval(float(lower[at]), float(upper[at])) if math.isfinite(lower[at]) else None
+
+    def _mean(self, name: str, counts: "Counts", confidence: float) -> Interval | None:
+        """Limits of a mean over the classes that occur.
+
+        Recalls, and precisions, of two classes come from different sequences, so their distances to the
+        limits add up as deviations do (Zou and Donner, Construction of confidence limits, 2008,
+        https://doi.org/10.1002/sim.3095). F1 and areas of two classes share sequences: the mean of their
+        limits holds however they move together.
+        """
+        occurs = counts.actual > 0
+        lower, upper = (ends[occurs] for ends in self._of_classes(name, counts, confidence))
+        if not np.isfinite(lower).all() or not len(lower):
+            return None
+        if name not in ("recall", "precision"):
+            return Interval(float(lower.mean()), float(upper.mean()))
+        values = self._values(name, counts)[occurs]
+        below, above = (
+            float(np.sqrt(np.square(values - ends).sum())) / len(values) for ends in (lower, upper)
+        )
+        mean = float(values.mean())
+        return Interval(max(mean - below, 0.0), min(mean + above, 1.0))
+
+    def _of_classes(self, name: str, counts: "Counts", confidence: float) -> tuple[_Floats, _Floats]:
+        """Limits of a metric of each class against all others, [R] each; NaN where it is undefined."""
+        if name not in self._limits:
+            self._limits[name] = _limits(name, counts, self._values(name, counts), confidence)
+        return self._limits[name]
+
+    def _values(self, name: str, counts: "Counts") -> _Floats:
+        found = (self._one.metrics.get(f"{name}[{of}]") for of in counts.names)
+        return np.array([math.nan if value is None else value for value in found])
 
 
 def around(value: float, deviation: float, confidence: float | None) -> Interval:
@@ -86,7 +152,8 @@ def area(
 
     def deviation(of: _Floats) -> _Floats:
         spread = 1 + typical * (1 - of) / (2 - of) + typical * of / (1 + of)
-        return np.asarray(np.sqrt(of * (1 - of) * spread / (positives * negatives)), np.float64)
+        with np.errstate(divide="ignore", invalid="ignore"):  # where a class is all there is, or absent
+            return np.asarray(np.sqrt(of * (1 - of) * spread / (positives * negatives)), np.float64)
 
     low, mid_low = np.zeros_like(value), value.copy()
     mid_high, high = value.copy(), np.ones_like(value)
@@ -100,24 +167,6 @@ def area(
     return low, high
 
 
-def _from_counts(metric: str, value: float, one: SliceMetrics, confidence: float) -> Interval | None:
-    if metric in _OF_ALL or (metric.startswith("top_") and metric.endswith("_error")):
-        return _single(*share(np.array([value * one.examples]), np.array([float(one.examples)]), confidence))
-    if one.confusion is None:
-        return None
-    counts = Counts.of(one)
-    name, bracket, rest = metric.partition("[")
-    if bracket:
-        return _of_class(name, rest.removesuffix("]"), one, counts, confidence)
-    if metric in ("precision", "recall", "f1", "auc", "pr_auc"):  # of the positive class, which is the last
-        return _of_class(metric, one.confusion.classes[-1], one, counts, confidence)
-    if metric == "balanced_accuracy":
-        metric = "recall_macro"
-    if metric.endswith("_macro"):
-        return _mean(metric.removesuffix("_macro"), one, counts, confidence)
-    return None
-
-
 @dataclass(frozen=True)
 class Counts:
     """Counts by class, [R] each: those of the model first, then true ones that it does not know."""
@@ -128,22 +177,19 @@ class Counts:
     hits: _Floats
 
     @classmethod
-    def of(cls, one: SliceMetrics) -> "Counts":
+    def of(cls, confusion: Confusion) -> "Counts":
         """The counts in a slice's confusion matrix."""
-        assert one.confusion is not None
-        matrix = np.array([one.confusion.rows[name] for name in one.confusion.rows], np.float64)
-        names = list(one.confusion.rows)
-        unknown = len(names) - len(one.confusion.classes)
+        matrix = np.array(list(confusion.rows.values()), np.float64)
+        unknown = len(confusion.rows) - len(confusion.classes)
         return cls(
-            names,
+            list(confusion.rows),
             matrix.sum(axis=1),
             np.pad(matrix.sum(axis=0), (0, unknown)),
-            np.pad(np.diag(matrix[:, : matrix.shape[1]]), (0, unknown)),
+            np.pad(np.diag(matrix), (0, unknown)),
         )
 
 
-def _limits(name: str, one: SliceMetrics, counts: Counts, confidence: float) -> tuple[_Floats, _Floats]:
-    """Limits of a metric of each class against all others, [R] each; NaN where it is undefined."""
+def _limits(name: str, counts: Counts, values: _Floats, confidence: float) -> tuple[_Floats, _Floats]:
     actual, predicted, hits = counts.actual, counts.predicted, counts.hits
     if name == "recall":
         return share(hits, actual, confidence)
@@ -153,45 +199,8 @@ def _limits(name: str, one: SliceMetrics, counts: Counts, confidence: float) -> 
         # F1 = 2J / (1 + J), where J is the share of hits among all that are or were said to be of the class.
         jaccard = share(hits, actual + predicted - hits, confidence)
         return 2 * jaccard[0] / (1 + jaccard[0]), 2 * jaccard[1] / (1 + jaccard[1])
-    values = np.array([_or_nan(one.metrics.get(f"{name}[{of}]")) for of in counts.names])
     if name == "auc":
         return area(values, actual, actual.sum() - actual, confidence)
     # Boyd, Eng and Page, Area under the Precision-Recall Curve, 2013: a share of the positives.
     limits = share(np.nan_to_num(values) * actual, actual, confidence)
     return np.where(np.isnan(values), np.nan, limits[0]), np.where(np.isnan(values), np.nan, limits[1])
-
-
-def _of_class(name: str, of: str, one: SliceMetrics, counts: Counts, confidence: float) -> Interval | None:
-    if of not in counts.names:
-        return None
-    at = counts.names.index(of)
-    lower, upper = _limits(name, one, counts, confidence)
-    return Interval(float(lower[at]), float(upper[at])) if math.isfinite(lower[at]) else None
-
-
-def _mean(name: str, one: SliceMetrics, counts: Counts, confidence: float) -> Interval | None:
-    """Limits of a mean over the classes that occur.
-
-    Recalls, and precisions, of two classes come from different sequences, so their distances to the limits
-    add up as deviations do (Zou and Donner, Construction of confidence limits, 2008,
-    https://doi.org/10.1002/sim.3095). F1 and areas of two classes share sequences: the mean of their
-    limits holds however they move together.
-    """
-    occurs = counts.actual > 0
-    lower, upper = (ends[occurs] for ends in _limits(name, one, counts, confidence))
-    if not np.isfinite(lower).all() or not len(lower):
-        return None
-    if name not in ("recall", "precision"):
-        return Interval(float(lower.mean()), float(upper.mean()))
-    values = np.array([_or_nan(one.metrics.get(f"{name}[{of}]")) for of in counts.names])[occurs]
-    below, above = (float(np.sqrt(np.square(values - ends).sum())) / len(values) for ends in (lower, upper))
-    mean = float(values.mean())
-    return Interval(max(mean - below, 0.0), min(mean + above, 1.0))
-
-
-def _single(lower: _Floats, upper: _Floats) -> Interval:
-    return Interval(float(lower[0]), float(upper[0]))
-
-
-def _or_nan(value: float | None) -> float:
-    return math.nan if value is None else value

@@ -13,7 +13,7 @@ from tensorflow_model_analysis.proto import config_pb2
 
 from components.verdict.bounds import value_bounds
 from components.verdict.eval_config import eval_config, names_of_slices, training_eval_config
-from components.verdict.evaluation import Confusion, Evidence, SliceMetrics, read_evaluation, read_failures
+from components.verdict.evaluation import Confusion, Evidence, SliceMetrics, read_evaluation
 from pipeline.config import Config, Threshold
 
 CLASSES = ["a", "b", "c"]
@@ -56,6 +56,21 @@ def evaluated(folder: str, config: Config, extracts: list[dict]):
     run_tfma(folder, settings, extracts)
     names = names_of_slices(config)
     return read_evaluation(folder, names).slices, *read_failures(folder, names)
+
+
+def read_failures(uri: str, names: dict[str, str]) -> tuple[bool, set]:
+    """TFMA's own validation: whether every bound was met; what was missed, as (slice, metric, side, bound)."""
+    result = tfma.load_validation_result(uri)
+    missed = set()
+    for validated in result.metric_validations_per_slice:
+        keys = validated.slice_key.single_slice_keys
+        where = tuple((names.get(key.column, key.column), key.bytes_value.decode()) for key in keys)
+        for failure in validated.failures:
+            bound = failure.metric_threshold.value_threshold
+            for side, name in (("lower_bound", "min"), ("upper_bound", "max")):
+                if bound.HasField(side):
+                    missed.add((where, failure.metric_key.name, name, getattr(bound, side).value))
+    return bool(result.validation_ok), missed
 
 
 def run_tfma(folder: str, settings: config_pb2.EvalConfig, extracts: list[dict]) -> None:

@@ -119,3 +119,25 @@ def test_more_confidence_is_never_narrower():
     for metric in ("recall", "precision", "f1", "auc", "pr_auc", "accuracy", "recall_macro", "auc_macro"):
         narrow, wide = interval(metric, one, 0.8), interval(metric, one, 0.99)
         assert wide.lower < narrow.lower < narrow.upper <= wide.upper
+
+
+def test_a_class_that_does_not_occur_leaves_the_others_their_intervals():
+    truth = ["a"] * 30 + ["b"] * 40
+    said = np.array([[0.7, 0.2, 0.1]] * 25 + [[0.2, 0.7, 0.1]] * 40 + [[0.1, 0.1, 0.8]] * 5)
+    one = slice_of(truth, said, CLASSES)
+    assert interval("auc[c]", one, 0.95) is None
+    assert interval("recall[c]", one, 0.95) == Interval(0.0, 1.0)  # nothing is known of it
+    for metric in ("auc[a]", "auc_macro", "recall_macro", "precision_macro", "f1_macro", "pr_auc_macro"):
+        found = interval(metric, one, 0.95)
+        assert found.lower < one.metrics[metric] < found.upper or one.metrics[metric] == found.upper
+    alone = slice_of(["a"] * 30, said[:30], CLASSES, {"label": "a"})
+    assert interval("auc_macro", alone, 0.95) is None
+    assert interval("recall_macro", alone, 0.95) == interval("recall[a]", alone, 0.95)
+
+
+def test_a_class_that_the_model_does_not_know_counts_as_missed():
+    one = slice_of(["a"] * 50 + ["new"] * 50, [[0.8, 0.1, 0.1]] * 100, CLASSES)
+    found = interval("recall_macro", one, 0.95)
+    assert one.metrics["recall_macro"] == 0.5
+    assert found.lower < 0.5 < found.upper < 0.6
+    assert interval("recall[new]", one, 0.95).upper < 0.08
