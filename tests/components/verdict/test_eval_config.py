@@ -59,7 +59,7 @@ def evaluated(folder: str, config: Config, extracts: list[dict]):
 
 
 def read_failures(uri: str, names: dict[str, str]) -> tuple[bool, set]:
-    """TFMA's own validation: whether every bound was met; what was missed, as (slice, metric, side, bound)."""
+    """TFMA's own validation: whether every bound was met; what was missed, (slice, metric, side, bound)."""
     result = tfma.load_validation_result(uri)
     missed = set()
     for validated in result.metric_validations_per_slice:
