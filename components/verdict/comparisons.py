@@ -48,7 +48,8 @@ def overfit(gate: Gate, metrics: Iterable[str], evidence: Evidence) -> list[Deci
             decision(
                 "overfit", metric, evidence.overall,
                 f"{said}, a gap of {figure(gap)}{limit}",
-                "the model learnt its sequences by heart: train on more of them, with more dropout, fewer "
+                "the model learnt its sequences by heart, or the evaluation split is unlike training (look "
+                "for split-drift in validation.json): train on more sequences, with more dropout, fewer "
                 "units or fewer epochs",
                 passed=passed, interval=found_in, bound=gate.max_overfit_gap, baseline=before,
                 distance=None if passed else gap - gate.max_overfit_gap,
