@@ -145,7 +145,7 @@ def _model_stages(
         examples=examples, model=model, eval_config=training_eval_config(config), example_splits=[TRAIN]
     ).with_id("TrainEvaluator")
     verdict = Verdict(
-        model=model,
+        proposal=evaluator.outputs["blessing"],
         evaluation=evaluator.outputs["evaluation"],
         train_evaluation=train_evaluator.outputs["evaluation"],
         transformed_examples=transform.outputs["transformed_examples"],

@@ -33,7 +33,7 @@ _TRAIN, _EVAL = "train", "eval"
 
 @tfx.dsl.components.component
 def Verdict(  # noqa: N802 (TFX names a component by its function)
-    model: tfx.dsl.components.InputArtifact[tfx.types.standard_artifacts.Model],
+    proposal: tfx.dsl.components.InputArtifact[tfx.types.standard_artifacts.ModelBlessing],
     evaluation: tfx.dsl.components.InputArtifact[tfx.types.standard_artifacts.ModelEvaluation],
     train_evaluation: tfx.dsl.components.InputArtifact[tfx.types.standard_artifacts.ModelEvaluation],
     transformed_examples: tfx.dsl.components.InputArtifact[tfx.types.standard_artifacts.Examples],
@@ -46,7 +46,7 @@ def Verdict(  # noqa: N802 (TFX names a component by its function)
     """Decides on a model.
 
     Args:
-      model: that was evaluated.
+      proposal: the Evaluator's ModelBlessing, which says what the model is called.
       evaluation: what TFMA measured on the evaluation split, beside the last blessed model.
       train_evaluation: what it measured on the training split.
       transformed_examples: of both splits, for the trivial models.
@@ -79,7 +79,7 @@ def Verdict(  # noqa: N802 (TFX names a component by its function)
     blessed = all(decision.passed for decision in decisions)
     _write(blessing.uri, EVALUATION, evaluation_json(evidence, settings.gate.confidence))
     _write(blessing.uri, VERDICT, verdict_json(settings, decisions, forced))
-    _bless(blessing, model, blessed=blessed)
+    _bless(blessing, proposal, blessed=blessed)
 
 
 @tfx.dsl.components.component
@@ -162,10 +162,14 @@ def _write(uri: str, name: str, content: Mapping[str, object]) -> None:
     io_utils.write_string_file(f"{uri}/{name}", json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
 
-def _bless(blessing: Any, model: Any, *, blessed: bool) -> None:
+def _bless(blessing: Any, proposal: Any, *, blessed: bool) -> None:
     """Says it in the way that the stock Evaluator does, for Pusher, resolver and other tools of TFX."""
-    blessing.set_string_custom_property(constants.ARTIFACT_PROPERTY_CURRENT_MODEL_URI_KEY, model.uri)
-    blessing.set_int_custom_property(constants.ARTIFACT_PROPERTY_CURRENT_MODEL_ID_KEY, model.id)
+    for key in (
+        constants.ARTIFACT_PROPERTY_CURRENT_MODEL_URI_KEY,
+        constants.ARTIFACT_PROPERTY_CURRENT_MODEL_ID_KEY,
+    ):
+        called = proposal.mlmd_artifact.custom_properties[key]
+        blessing.mlmd_artifact.custom_properties[key].CopyFrom(called)
     blessing.set_int_custom_property(constants.ARTIFACT_PROPERTY_BLESSED_KEY, int(blessed))
     name = constants.BLESSED_FILE_NAME if blessed else constants.NOT_BLESSED_FILE_NAME
     io_utils.write_string_file(f"{blessing.uri}/{name}", "")

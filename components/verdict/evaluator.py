@@ -25,7 +25,6 @@ BASELINE_PROPERTY = (
 NO_BASELINE = "there is no blessed model yet"
 SAME_MODEL = "this model is the last blessed one"
 
-_BLESSED = "blessed"
 _QUESTION, _ANSWER = "sequences", "serving_default"  # signatures
 
 
@@ -47,7 +46,9 @@ class ComparingExecutor(Executor):
         super().Do(inputs, output_dict, exec_properties)
         evaluation = artifact_utils.get_single_instance(output_dict[constants.EVALUATION_KEY])
         evaluation.set_string_custom_property(BASELINE_PROPERTY, reason)
-        _withdraw(artifact_utils.get_single_instance(output_dict[standard_component_specs.BLESSING_KEY]))
+        _propose(
+            artifact_utils.get_single_instance(output_dict[standard_component_specs.BLESSING_KEY]), model
+        )
 
 
 class Evaluator(tfx.components.Evaluator):
@@ -102,10 +103,16 @@ def _signatures(folder: str) -> dict[str, Any]:
     return dict(saved.meta_graphs[0].signature_def) if saved.meta_graphs else {}
 
 
-def _withdraw(blessing: types.Artifact) -> None:
-    """Takes back the blessing that TFMA's point values may have given: only the verdict gives one."""
+def _propose(blessing: types.Artifact, model: types.Artifact) -> None:
+    """Takes back the blessing that TFMA's point values may have given, and says which model it is about.
+
+    Only the verdict blesses. It copies what the model is called from here, for TFX turns the id into
+    Kubeflow's own name in the Evaluator's output alone.
+    """
+    blessing.set_string_custom_property(constants.ARTIFACT_PROPERTY_CURRENT_MODEL_URI_KEY, model.uri)
+    blessing.set_int_custom_property(constants.ARTIFACT_PROPERTY_CURRENT_MODEL_ID_KEY, model.id)
     given = f"{blessing.uri}/{constants.BLESSED_FILE_NAME}"
     if tf.io.gfile.exists(given):
         tf.io.gfile.remove(given)
         io_utils.write_string_file(f"{blessing.uri}/{constants.NOT_BLESSED_FILE_NAME}", "")
-    blessing.set_int_custom_property(_BLESSED, 0)
+    blessing.set_int_custom_property(constants.ARTIFACT_PROPERTY_BLESSED_KEY, constants.NOT_BLESSED_VALUE)

@@ -135,8 +135,12 @@ def test_a_baseline_that_is_gone_or_damaged_does_not_end_the_run(run, tmp_path, 
 
 
 def test_what_tfma_blesses_is_no_blessing(run, tmp_path):
-    _, _, blessing = run(model(tmp_path / "ours"))
+    ours = model(tmp_path / "ours")
+    ours.id = 7
+    _, _, blessing = run(ours)
     assert blessing.get_int_custom_property("blessed") == 0
+    assert blessing.get_int_custom_property("current_model_id") == 7
+    assert blessing.get_string_custom_property("current_model") == ours.uri
     assert [path.name for path in Path(blessing.uri).iterdir()] == ["NOT_BLESSED"]
 
 
