@@ -14,6 +14,7 @@ import click
 from pipeline import __version__, record
 from pipeline.errors import INTERRUPTED, ConfigError, SluiceError
 from pipeline.interrupts import Interrupts
+from pipeline.words import on_one_line
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -73,7 +74,7 @@ def run(
 
     What follows -- goes to the Beam pipelines of the stages.
     """
-    forced = (reason or "").strip()
+    forced = on_one_line(reason or "")
     if force_bless != bool(forced):
         raise click.UsageError("--force-bless and --reason TEXT belong together; give both")
     _execute(config, overrides, beam_args, until_audit=False, forced=forced)
@@ -262,7 +263,7 @@ def _report(console: "Console", folder: Path) -> None:
         for line in summary.remedies(validation):
             console.print(f"  {line}")
     shown = summary.shown_path(folder)
-    if run["status"] == "failed":
+    if run["status"] == "failed" and run["exit_code"] != ConfigError.exit_code:
         console.print(f"the log has the whole of it: {shown}/{record.LOG}")
     elif run["status"] != "checked":
         console.print(f"next: {_program()} why {shown}")

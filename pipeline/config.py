@@ -271,7 +271,7 @@ class Gate(_Section):
         ),
     ] = None
     confidence: Annotated[
-        Fraction | None,
+        Annotated[float, Field(gt=0, le=0.9999)] | None,
         Field(description="of the interval whose pessimistic end must meet a bound; null: the value itself"),
     ] = 0.95
     correct_for_slices: Annotated[
@@ -302,7 +302,8 @@ class Gate(_Section):
         Field(description="of each thresholded metric below the last blessed model's; null: not judged"),
     ] = 0.01
     suspicious_above: Annotated[
-        float | None, Field(description="a value above it is too good to be true; null: none is")
+        Annotated[float, Field(gt=0, le=1)] | None,
+        Field(description="a value above it is too good to be true; null: none is"),
     ] = None
 
 

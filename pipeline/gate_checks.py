@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from components.verdict.policy import LOWER_IS_BETTER, NEITHER_IS_BETTER
+from components.verdict.policy import LOWER_IS_BETTER, NEITHER_IS_BETTER, stated_thresholds
 from components.verdict.slices import BY_RULE, TIME, has_classes, sliced_by
 from pipeline.config import Config, FeatureKind, Threshold
 from pipeline.words import nearest
@@ -51,7 +51,10 @@ def gate_problems(config: Config) -> Iterator[str]:
         most = getattr(gate, key)
         if most is not None and most > 1:
             yield f"gate.{key}: {most:g} is more than 100 %; expected a share, such as 0.01 for one hundredth"
-    if gate.thresholds is None and gate.beat_trivial_by is None and config.task == "generation":
+    stated = [one.model_dump_json(exclude_none=True) for one in _thresholds(config)]
+    for repeated in sorted({one for one in stated if stated.count(one) > 1}):
+        yield f"gate.thresholds: {repeated} is given twice"
+    if config.task == "generation" and gate.beat_trivial_by is None and not stated_thresholds(config):
         yield (
             "gate.beat_trivial_by: without it and without gate.thresholds nothing judges the model; give one"
         )
@@ -97,10 +100,12 @@ def _threshold_problems(config: Config, threshold: Threshold) -> Iterator[str]:
     elif low is not None and high is not None and low > high:
         yield f"{key}: min {low:g} is more than max {high:g}"
     else:
-        yield from _side_problems(key, metric, low, high)
+        yield from _side_problems(config, key, metric, low, high)
 
 
-def _side_problems(key: str, metric: str, low: float | None, high: float | None) -> Iterator[str]:
+def _side_problems(
+    config: Config, key: str, metric: str, low: float | None, high: float | None
+) -> Iterator[str]:
     lower_is_better, largest = metric in LOWER_IS_BETTER, _LARGEST.get(metric, 1.0)
     if lower_is_better and low is not None:
         yield f"{key}: the lower the better, and min {low:g} refuses good models; give max"
@@ -112,19 +117,39 @@ def _side_problems(key: str, metric: str, low: float | None, high: float | None)
     elif metric not in _UNBOUNDED and low is not None and low > largest:
         meant = f"; did you mean {low / 100:g}?" if 1 < low <= 100 else ""
         yield f"{key}: it is {largest:g} at most, and min is {low:g}{meant}"
-    elif metric not in _UNBOUNDED and low == largest:
+    elif metric not in _UNBOUNDED and low == largest and config.gate.confidence is not None:
         yield (
             f"{key}: no model can meet min {low:g} with the pessimistic end of an interval; give less, "
-            "such as 0.99"
+            f"such as {0.99 * largest:g}"
         )
-    elif lower_is_better and high is not None and high <= 0:
-        yield f"{key}: no model can meet max {high:g}; expected a number above 0"
+    else:
+        yield from _idle_problems(key, metric, low, high)
+
+
+def _idle_problems(key: str, metric: str, low: float | None, high: float | None) -> Iterator[str]:
+    """Bounds that every model meets, or none."""
+    least = 1 if metric == "perplexity" else 0
+    if low is not None and low <= 0 and metric not in (*_UNBOUNDED, "r2"):
+        yield f"{key}: every model meets min {low:g}; expected a number above 0"
+    elif metric == "bleu" and low is not None and low < 1:
+        yield f"{key}: it goes from 0 to 100; did you mean min {low * 100:g}?"
+    elif metric in LOWER_IS_BETTER and high is not None and high <= least:
+        yield f"{key}: no model can meet max {high:g}; expected a number above {least}"
+    elif metric not in _UNBOUNDED and high is not None and high >= 1:
+        meant = f"; did you mean {high / 100:g}?" if high > 1 else ""
+        yield f"{key}: it is 1 at most, so every model meets max {high:g}{meant}"
 
 
 def _per_class(config: Config, metric: str) -> bool:
     name, bracket, rest = metric.partition("[")
     named = bool(bracket) and rest.endswith("]") and len(rest) > 1
     return named and name in AVERAGED and has_classes(config)
+
+
+def _of_several_classes(metric: str) -> str:
+    """What a metric is called that within one class is no measure of it; empty for others."""
+    name = metric.partition("[")[0].removesuffix("_macro")
+    return name if name in AVERAGED and metric != "recall_macro" else ""
 
 
 def _slice_problems(config: Config) -> Iterator[str]:
@@ -135,10 +160,10 @@ def _slice_problems(config: Config) -> Iterator[str]:
             yield f"{key}: the slice label needs classes, which {config.task} has not"
         elif where is not None and where not in there:
             yield f"{key}: the slice {where} is neither in gate.slices nor in data.slices"
-        elif where == "label" and config.task == "binary" and threshold.metric in AVERAGED:
+        elif where == "label" and (name := _of_several_classes(threshold.metric)):
             yield (
-                f"{key}: it is that of the positive class, and a slice by label holds one class only; "
-                f"without slice, {threshold.metric}[class] is that of a class"
+                f"{key}: a slice by label holds one class only, where it says nothing; "
+                f"without slice, {name}[class] is that of a class against all others"
             )
     if "label" in there and not has_classes(config):
         yield f"gate.slices: label needs classes, which {config.task} has not; leave it out"

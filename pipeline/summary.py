@@ -9,6 +9,7 @@ from rich.table import Table
 
 from components.verdict.slices import slice_text
 from pipeline import record
+from pipeline.errors import ConfigError
 from pipeline.figures import figure
 
 # What the table of metrics shows of each task, which is the first whose metrics were all measured.
@@ -38,6 +39,8 @@ def headline(run: dict[str, Any]) -> str:
         return "failed after the push: the model is being served"
     if run["exit_code"] == 130:
         return "interrupted: nothing was pushed; run it again to go on from the finished stages"
+    if run["exit_code"] == ConfigError.exit_code:
+        return "wrong configuration: nothing was pushed"
     return words.get(run["status"], "failed: nothing was pushed")
 
 
@@ -211,17 +214,25 @@ def why(folder: Path) -> Iterator[str]:
 
 def _verdict_lines(verdict: dict[str, Any]) -> Iterator[str]:
     """What each gate said of the model, failures first."""
+    failed: dict[tuple[object, ...], list[dict[str, Any]]] = {}
     for decision in verdict["decisions"]:
         if not decision["passed"]:
+            key = (decision["gate"], decision["metric"], *decision["slice"])
+            failed.setdefault(key, []).append(decision)
+    for alike in failed.values():
+        for decision in alike[:_ALONE]:
             yield f"  - {decision['reason']}"
             yield f"    next: {decision['next_action']}"
+        if more := [slice_text(decision["slice"]) for decision in alike[_ALONE:]]:
+            named = ", ".join(more[:_SHOWN_FEATURES]) + (", …" if len(more) > _SHOWN_FEATURES else "")
+            yield f"  - {alike[0]['metric']}: {len(more)} more, which miss by less: {named}"
     judged = [decision for decision in verdict["decisions"] if not _unjudged(decision)]
     if judged:
         yield f"  {sum(one['passed'] for one in judged)} of {len(judged)} requirements are met"
     small = [one["reason"] for one in verdict["decisions"] if _unjudged(one)]
     if small:
-        more = f"; and {len(small) - 1} more" if len(small) > 1 else ""
-        yield f"  warning: {small[0]}{more}"
+        others = f"; and {len(small) - 1} more" if len(small) > 1 else ""
+        yield f"  warning: {small[0]}{others}"
     for warning in verdict.get("warnings", ()):
         yield f"  warning: {warning}"
     if verdict.get("forced"):

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from components.trainer.metrics.classification import CONFUSION_MATRIX, Classification
-from components.verdict.evaluation import Confusion, SliceMetrics
+from components.verdict.evaluation import Confusion, Counts, SliceMetrics
 from components.verdict.slices import Slice
 
 Floats = npt.NDArray[np.float64]
@@ -33,11 +33,13 @@ def slice_metrics(
     tally.add_columns(np.array(classes)[labels], probabilities, list(classes))
     found = tally.metrics()
     (_, *known), *rows = np.asarray(found.pop(CONFUSION_MATRIX)).tolist()
+    confusion = Confusion(known, {name: [int(cell) for cell in row] for name, *row in rows})
     return SliceMetrics(
         slice=where or {},
         examples=len(labels),
         metrics={name: _finite(value) for name, value in found.items()},
-        confusion=Confusion(known, {name: [int(cell) for cell in row] for name, *row in rows}),
+        confusion=confusion,
+        counts=Counts.of(confusion),
     )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from components.verdict.decisions import Decision, decision, measured, place, when_undefined
 from components.verdict.evaluation import Evidence, SliceMetrics
-from components.verdict.intervals import Interval, interval
+from components.verdict.intervals import OF_A_CLASS, Interval, interval
 from components.verdict.slices import TIME, slice_text
 from pipeline.config import Gate, Threshold
 from pipeline.figures import figure
@@ -30,7 +30,9 @@ def _held_against(gate: Gate, threshold: Threshold, evidence: Evidence) -> Itera
     slices = [one for one in evidence.eval.slices if _is_for(threshold, one)]
     trained = {_key(one): one for one in evidence.train if _is_for(threshold, one)}
     yield from _missing_slices(gate, threshold, slices, trained.values())
-    large = [one for one in slices if not threshold.slice or one.examples >= gate.min_slice_size]
+    large = [
+        one for one in slices if not threshold.slice or _size(threshold.metric, one) >= gate.min_slice_size
+    ]
     if gate.small_slices != "ignore":
         small = (one for one in slices if one not in large)
         yield from (_too_small(gate, threshold, one) for one in small)
@@ -62,6 +64,14 @@ def _stepwise(
     return [decided[_key(one)] for one in slices]
 
 
+def _size(metric: str, one: SliceMetrics) -> int:
+    """How many sequences of a slice a metric is about: of a metric of one class those of the class."""
+    name, bracket, rest = metric.partition("[")
+    if one.counts is None or name not in OF_A_CLASS:
+        return one.examples
+    return one.counts.of_class(rest.removesuffix("]") if bracket else one.counts.classes[-1])
+
+
 def _is_for(threshold: Threshold, one: SliceMetrics) -> bool:
     return list(one.slice) == ([threshold.slice] if threshold.slice else [])
 
@@ -85,7 +95,7 @@ def _missing_slices(
         return
     there = {_key(one) for one in slices}
     for one in trained if name != TIME else ():  # the evaluation may well be of a later time
-        if _key(one) not in there and one.examples >= gate.min_slice_size:
+        if _key(one) not in there and _size(metric, one) >= gate.min_slice_size:
             reason = (
                 f"the evaluation split has no sequence with {slice_text(one.slice)}, and training has "
                 f"{one.examples:,}: {metric} cannot be judged there"
@@ -97,7 +107,11 @@ def _missing_slices(
 
 
 def _too_small(gate: Gate, threshold: Threshold, one: SliceMetrics) -> Decision:
-    reason = f"{threshold.metric} was not judged {place(one)}: gate.min_slice_size is {gate.min_slice_size:,}"
+    size = _size(threshold.metric, one)
+    of = "" if size == one.examples else f", {size:,} of its class"
+    reason = (
+        f"{threshold.metric} was not judged {place(one)}{of}: gate.min_slice_size is {gate.min_slice_size:,}"
+    )
     action = f"evaluate on more sequences with {slice_text(one.slice)}, or lower gate.min_slice_size"
     return decision("slice_size", threshold.metric, one, reason, action, passed=gate.small_slices != "fail")
 

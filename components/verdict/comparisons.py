@@ -20,6 +20,7 @@ _IN_WORDS = {
     "token_frequencies": "the tokens' shares",
     "bigram": "a bigram model",
 }
+_SHOWN_NAMES = 5
 _OF_LABELS_UNIT = ("rmse", "mae", "bias")  # of a regression
 
 
@@ -168,13 +169,22 @@ def no_drop(gate: Gate, metrics: Iterable[str], evidence: Evidence) -> list[Deci
 
 
 def _other_classes(evidence: Evidence) -> str:
-    ours, theirs = (slices[0].confusion for slices in (evidence.eval.slices, evidence.eval.baseline))
+    ours, theirs = (slices[0].counts for slices in (evidence.eval.slices, evidence.eval.baseline))
     if ours is None or theirs is None or ours.classes == theirs.classes:
         return ""
-    return (
-        f"the last blessed model knows other classes ({', '.join(theirs.classes)}) "
-        f"than this one ({', '.join(ours.classes)})"
-    )
+    gone, new = (set(theirs.classes) - set(ours.classes), set(ours.classes) - set(theirs.classes))
+    if gone or new:
+        changes = [
+            f"{_some(names)} {what}" for names, what in ((gone, "are gone"), (new, "are new")) if names
+        ]
+        return f"the last blessed model knows other classes: {', '.join(changes)}"
+    return f"the last blessed model has {theirs.classes[-1]} as its last class, this one {ours.classes[-1]}"
+
+
+def _some(names: Iterable[str]) -> str:
+    """Names, of many the first five."""
+    shown = sorted(names)
+    return ", ".join(shown[:_SHOWN_NAMES]) + (f", … ({len(shown)})" if len(shown) > _SHOWN_NAMES else "")
 
 
 def _dropped(
@@ -209,7 +219,7 @@ def force(drops: Iterable[Decision], reason: str) -> list[Decision]:
     return [
         one
         if one.passed
-        else replace(one, passed=True, next_action="", reason=f"{one.reason}; forced: {reason}")
+        else replace(one, passed=True, forced=True, next_action="", reason=f"{one.reason}; forced: {reason}")
         for one in drops
     ]
 

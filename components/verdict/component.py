@@ -29,6 +29,7 @@ from pipeline.errors import ModelRefused
 
 VERDICT, EVALUATION = "verdict.json", "evaluation.json"
 _TRAIN, _EVAL = "train", "eval"
+_NOT_NEEDED = "--force-bless changed nothing: the model is no worse than the last blessed one"
 
 
 @tfx.dsl.components.component
@@ -126,8 +127,11 @@ def verdict_json(config: Config, decisions: Sequence[Decision], forced: str) -> 
     """The verdict: whether the model is blessed, and every decision."""
     return {
         "blessed": all(decision.passed for decision in decisions),
-        "forced": forced or None,
-        "warnings": [PARADOX] if accuracy_alone(config) else [],
+        "forced": forced if any(decision.forced for decision in decisions) else None,
+        "warnings": [
+            *([PARADOX] if accuracy_alone(config) else ()),
+            *([_NOT_NEEDED] if forced and not any(decision.forced for decision in decisions) else ()),
+        ],
         "decisions": [decision.as_json() for decision in decisions],
     }
 

@@ -28,6 +28,7 @@ class Decision:
       passed: whether the model may go on.
       reason: one sentence.
       next_action: what to do about it; empty where it passed.
+      forced: whether somebody let it pass.
     """
 
     gate: str
@@ -43,6 +44,7 @@ class Decision:
     passed: bool
     reason: str
     next_action: str
+    forced: bool = False
 
     def as_json(self) -> dict[str, object]:
         """The decision as a JSON object."""

@@ -6,12 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import tensorflow_model_analysis as tfma
 from scipy import stats
 
 from components.ingest.moments import moment_text
-from components.trainer.metrics.classification import CONFUSION_MATRIX
+from components.trainer.metrics.classification import CLASS_COUNTS, CONFUSION_MATRIX
 from components.verdict.slices import TIME, Slice
+
+_Floats = npt.NDArray[np.float64]
 
 BOOTSTRAP_SAMPLES = 20  # of TFMA; how many cannot be set
 _COUNT, _ERROR, _DIFFERENCE = "example_count", "__ERROR__", "_diff"
@@ -31,6 +35,37 @@ class Confusion:
 
 
 @dataclass(frozen=True)
+class Counts:
+    """Counts by class, [R] each: of the K classes of the model first, then of others that occur.
+
+    Attributes:
+      classes: K class names of the model.
+      names: all R class names.
+      actual: sequences of each class.
+      predicted: sequences said to be of each class; 0 of those that the model does not know.
+      hits: of both.
+    """
+
+    classes: list[str]
+    names: list[str]
+    actual: _Floats
+    predicted: _Floats
+    hits: _Floats
+
+    @classmethod
+    def of(cls, confusion: Confusion) -> "Counts":
+        """The counts in a confusion matrix."""
+        matrix = np.array(list(confusion.rows.values()), np.float64)
+        unknown = len(confusion.rows) - len(confusion.classes)
+        predicted, hits = (np.pad(one, (0, unknown)) for one in (matrix.sum(axis=0), np.diag(matrix)))
+        return cls(confusion.classes, list(confusion.rows), matrix.sum(axis=1), predicted, hits)
+
+    def of_class(self, name: str) -> int:
+        """How many sequences are of a class."""
+        return int(self.actual[self.names.index(name)]) if name in self.names else 0
+
+
+@dataclass(frozen=True)
 class SliceMetrics:
     """The metrics of one slice.
 
@@ -40,6 +75,7 @@ class SliceMetrics:
       metrics: name to value; None where it is undefined in this slice.
       confusion: of classifiers that do not have too many classes to show.
       deviations: name to the standard deviation of the value, where TFMA resampled it.
+      counts: of classifiers.
     """
 
     slice: Slice
@@ -47,6 +83,7 @@ class SliceMetrics:
     metrics: Mapping[str, float | None]
     confusion: Confusion | None = None
     deviations: Mapping[str, float] = field(default_factory=dict)
+    counts: Counts | None = None
 
 
 @dataclass(frozen=True)
@@ -127,16 +164,19 @@ def _slices(found: Any, names: Mapping[str, str]) -> list[SliceMetrics]:
 def _slice_metrics(
     key: tuple[tuple[str, object], ...], values: Mapping[str, Any], names: Mapping[str, str]
 ) -> SliceMetrics:
-    table = values.get(CONFUSION_MATRIX)
-    numbers = {name: value for name, value in values.items() if name not in (CONFUSION_MATRIX, _ERROR)}
+    confusion = _confusion(values[CONFUSION_MATRIX]) if CONFUSION_MATRIX in values else None
+    counts = _counts(values[CLASS_COUNTS]) if CLASS_COUNTS in values else None
+    tables = (CONFUSION_MATRIX, CLASS_COUNTS, _ERROR)
+    numbers = {name: value for name, value in values.items() if name not in tables}
     metrics = {name: _number(value) for name, value in numbers.items()}
     deviations = {name: _deviation(value) for name, value in numbers.items() if "boundedValue" in value}
     return SliceMetrics(
         slice={names.get(column, column): _said(names.get(column), _text(value)) for column, value in key},
         examples=int(metrics.pop(_COUNT) or 0),
         metrics=dict(sorted(metrics.items())),
-        confusion=_confusion(table) if isinstance(table, dict) else None,
+        confusion=confusion,
         deviations={name: value for name, value in deviations.items() if math.isfinite(value)},
+        counts=Counts.of(confusion) if confusion else counts,
     )
 
 
@@ -145,12 +185,24 @@ def _said(name: str | None, value: str) -> str:
 
 
 def _confusion(value: Mapping[str, Any]) -> Confusion:
-    """Reads what TFMA makes of an array of text: its shape, and base64 of each cell."""
+    (_, *classes), *rows = _rows(value)
+    return Confusion(classes, {row[0]: [int(cell) for cell in row[1:]] for row in rows})
+
+
+def _counts(value: Mapping[str, Any]) -> Counts:
+    rows = _rows(value)
+    actual, predicted, hits = (
+        np.array([float(row[column] or 0) for row in rows]) for column in range(1, len(rows[0]))
+    )
+    return Counts([row[0] for row in rows if row[2]], [row[0] for row in rows], actual, predicted, hits)
+
+
+def _rows(value: Mapping[str, Any]) -> list[list[str]]:
+    """Reads what TFMA makes of a table of text: its shape, and base64 of each cell."""
     array = value["arrayValue"]
     cells = [base64.b64decode(cell).decode() for cell in array["bytesValues"]]
     width = array["shape"][1]
-    (_, *classes), *rows = (cells[start : start + width] for start in range(0, len(cells), width))
-    return Confusion(classes, {row[0]: [int(cell) for cell in row[1:]] for row in rows})
+    return [cells[start : start + width] for start in range(0, len(cells), width)]
 
 
 def _number(value: Mapping[str, Any]) -> float | None:

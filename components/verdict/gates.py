@@ -35,10 +35,10 @@ def judge(config: Config, evidence: Evidence, forced: str = "") -> list[Decision
 
 def held_to(config: Config, overall: SliceMetrics) -> list[Threshold]:
     """The bounds of a configuration and of the default policy, once the classes are known."""
-    confusion = overall.confusion
+    counts = overall.counts
     rarer = (
-        of_rarer_class(config, confusion.classes, [sum(confusion.rows[name]) for name in confusion.classes])
-        if confusion
+        of_rarer_class(config, counts.classes, [counts.of_class(name) for name in counts.classes])
+        if counts
         else []
     )
     return [*stated_thresholds(config), *rarer]

@@ -13,10 +13,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-from components.verdict.evaluation import BOOTSTRAP_SAMPLES, Confusion, SliceMetrics
+from components.verdict.evaluation import BOOTSTRAP_SAMPLES, Counts, SliceMetrics
 
 _Floats = npt.NDArray[np.float64]
-_OF_CLASS = ("precision", "recall", "f1", "auc", "pr_auc")
+OF_A_CLASS = ("precision", "recall", "f1", "auc", "pr_auc")
 _OF_ALL = ("accuracy", "precision_micro", "recall_micro", "f1_micro")
 
 
@@ -44,7 +44,7 @@ class Intervals:
 
     def __init__(self, one: SliceMetrics, confidence: float | None) -> None:
         self._one, self._confidence = one, confidence
-        self._counts = Counts.of(one.confusion) if one.confusion else None
+        self._counts = one.counts
         self._limits: dict[str, tuple[_Floats, _Floats]] = {}  # by name, of all classes
 
     def of(self, metric: str) -> Interval | None:
@@ -64,27 +64,27 @@ class Intervals:
             examples = float(self._one.examples)
             lower, upper = share(np.array([value * examples]), np.array([examples]), confidence)
             return Interval(float(lower[0]), float(upper[0]))
-        if self._counts is None or self._one.confusion is None:
+        if self._counts is None:
             return None
         name, bracket, rest = metric.partition("[")
         if bracket:
             return self._of_class(name, rest.removesuffix("]"), self._counts, confidence)
-        if metric in _OF_CLASS:  # of the positive class, which is the last
-            return self._of_class(metric, self._one.confusion.classes[-1], self._counts, confidence)
+        if metric in OF_A_CLASS:  # of the positive class, which is the last
+            return self._of_class(metric, self._counts.classes[-1], self._counts, confidence)
         if metric == "balanced_accuracy":
             return self._mean("recall", self._counts, confidence)
         if metric.endswith("_macro"):
             return self._mean(metric.removesuffix("_macro"), self._counts, confidence)
         return None
 
-    def _of_class(self, name: str, of: str, counts: "Counts", confidence: float) -> Interval | None:
+    def _of_class(self, name: str, of: str, counts: Counts, confidence: float) -> Interval | None:
         if of not in counts.names:
             return None
         at = counts.names.index(of)
         lower, upper = self._of_classes(name, counts, confidence)
         return Interval(float(lower[at]), float(upper[at])) if math.isfinite(lower[at]) else None
 
-    def _mean(self, name: str, counts: "Counts", confidence: float) -> Interval | None:
+    def _mean(self, name: str, counts: Counts, confidence: float) -> Interval | None:
         """Limits of a mean over the classes that occur.
 
         Recalls, and precisions, of two classes come from different sequences, so their distances to the
@@ -105,13 +105,13 @@ class Intervals:
         mean = float(values.mean())
         return Interval(max(mean - below, 0.0), min(mean + above, 1.0))
 
-    def _of_classes(self, name: str, counts: "Counts", confidence: float) -> tuple[_Floats, _Floats]:
+    def _of_classes(self, name: str, counts: Counts, confidence: float) -> tuple[_Floats, _Floats]:
         """Limits of a metric of each class against all others, [R] each; NaN where it is undefined."""
         if name not in self._limits:
             self._limits[name] = _limits(name, counts, self._values(name, counts), confidence)
         return self._limits[name]
 
-    def _values(self, name: str, counts: "Counts") -> _Floats:
+    def _values(self, name: str, counts: Counts) -> _Floats:
         found = (self._one.metrics.get(f"{name}[{of}]") for of in counts.names)
         return np.array([math.nan if value is None else value for value in found])
 
@@ -165,28 +165,6 @@ def area(
         too_far = tried - value > z * deviation(tried)
         mid_high, high = np.where(too_far, mid_high, tried), np.where(too_far, tried, high)
     return low, high
-
-
-@dataclass(frozen=True)
-class Counts:
-    """Counts by class, [R] each: those of the model first, then true ones that it does not know."""
-
-    names: list[str]
-    actual: _Floats
-    predicted: _Floats
-    hits: _Floats
-
-    @classmethod
-    def of(cls, confusion: Confusion) -> "Counts":
-        """The counts in a slice's confusion matrix."""
-        matrix = np.array(list(confusion.rows.values()), np.float64)
-        unknown = len(confusion.rows) - len(confusion.classes)
-        return cls(
-            list(confusion.rows),
-            matrix.sum(axis=1),
-            np.pad(matrix.sum(axis=0), (0, unknown)),
-            np.pad(np.diag(matrix), (0, unknown)),
-        )
 
 
 def _limits(name: str, counts: Counts, values: _Floats, confidence: float) -> tuple[_Floats, _Floats]:

@@ -2,13 +2,15 @@
 
 from collections.abc import Sequence
 
-from components.verdict.slices import has_classes, sliced_by
+from components.verdict.slices import has_classes, has_default
 from pipeline.config import Config, Threshold
 
 # The least that anyone should ship, chosen so that guessing cannot reach it; a product needs its own bounds.
 _LEAST = 0.60  # precision and recall of the rarer class; recall, the mean over the classes
 _LEAST_OF_WORST = 0.40  # recall of each single class
 _LEAST_R2 = 0.10
+
+_ACCURACY = ("accuracy", "precision_micro", "recall_micro", "f1_micro")  # the same of one class a sequence
 
 LOWER_IS_BETTER = (
     "log_loss", "perplexity", "bits_per_token", "calibration_error", "top_3_error", "top_5_error",
@@ -42,8 +44,7 @@ def of_rarer_class(config: Config, classes: Sequence[str], examples: Sequence[in
       classes: of the model; of two with as many examples it is the last, the positive one.
       examples: of each class in the evaluation split.
     """
-    stated = config.gate.thresholds
-    if config.task != "binary" or not (stated is None or "default" in stated):
+    if config.task != "binary" or not has_default(config):
         return []
     rarer = classes[0] if examples[0] < examples[-1] else classes[-1]
     return [Threshold(metric=f"{name}[{rarer}]", min=_LEAST) for name in ("precision", "recall")]
@@ -51,10 +52,9 @@ def of_rarer_class(config: Config, classes: Sequence[str], examples: Sequence[in
 
 def _default(config: Config) -> list[Threshold]:
     if config.task == "multiclass":
-        worst = [Threshold(metric="recall_macro", min=_LEAST_OF_WORST, slice="label")]
         return [
             Threshold(metric="recall_macro", min=_LEAST),
-            *(worst if "label" in sliced_by(config) else ()),
+            Threshold(metric="recall_macro", min=_LEAST_OF_WORST, slice="label"),
         ]
     if config.task == "regression":
         return [Threshold(metric="r2", min=_LEAST_R2)]
@@ -67,7 +67,7 @@ def accuracy_alone(config: Config) -> bool:
     return (
         has_classes(config)
         and bool(stated)
-        and all(isinstance(one, Threshold) and one.metric == "accuracy" for one in stated)
+        and all(isinstance(one, Threshold) and one.metric in _ACCURACY for one in stated)
     )
 
 

@@ -39,7 +39,7 @@ def a_refused_run(home: Path) -> Path:
     )  # fmt: skip
     missed = {
         "gate": "value", "metric": "recall", "passed": False, "reason": "recall is 0.1200 overall",
-        "next_action": "find more fraud", "value": 0.12, "bound": 0.8,
+        "next_action": "find more fraud", "value": 0.12, "bound": 0.8, "slice": {},
     }  # fmt: skip
     small = {"gate": "slice_size", "passed": True, "reason": "recall was not judged on site=z (3 sequences)"}
     decisions = [missed, {"gate": "value", "passed": True}, small]
@@ -69,6 +69,31 @@ def test_why_for_programs_has_every_figure_of_every_reason(capsys, tmp_path):
     (reason,) = found["reasons"]
     assert (reason["metric"], reason["value"], reason["bound"]) == ("recall", 0.12, 0.8)
     assert found["warnings"] == ["accuracy alone", "recall was not judged on site=z (3 sequences)"]
+
+
+def test_of_many_slices_that_fail_alike_the_worst_are_told_and_the_others_named(capsys, tmp_path):
+    folder = a_refused_run(tmp_path / "fraud")
+    decisions = [
+        {"gate": "value", "metric": "recall", "slice": {"site": f"s{at}"}, "passed": False,
+         "reason": f"recall is 0.{at:02} on site=s{at}", "next_action": "more of it"}
+        for at in range(45)
+    ]  # fmt: skip
+    record.write(folder, record.VERDICT, {"decisions": decisions})
+    lines = sluice(capsys, "why", str(folder))[1].splitlines()
+    assert len(lines) == 1 + 3 * 2 + 2
+    assert lines[-2] == (
+        "  - recall: 42 more, which miss by less: site=s3, site=s4, site=s5, site=s6, site=s7, site=s8, "
+        "site=s9, site=s10, …"
+    )
+
+
+def test_a_wrong_configuration_that_the_data_told_reads_as_one(capsys, tmp_path):
+    folder = record.create(tmp_path / "fraud")
+    run = {"run_id": folder.name, "name": "fraud", "status": "failed", "exit_code": 2, "pushed": None}
+    record.write(folder, record.RUN, {**run, "error": "no class stpo (did you mean stop?)", "stages": []})
+    out = sluice(capsys, "why", str(folder))[1]
+    assert "wrong configuration: nothing was pushed" in out
+    assert "did you mean stop?" in out
 
 
 def test_versions_are_listed_with_the_run_that_made_them_and_why_it_was_forced(capsys, tmp_path):

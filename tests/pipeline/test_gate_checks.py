@@ -7,6 +7,7 @@ import pytest
 
 from components.trainer.metrics.generation import OF_TOKENS, OF_VALUES
 from components.verdict.policy import LOWER_IS_BETTER, NEITHER_IS_BETTER, accuracy_alone
+from components.verdict.slices import sliced_by
 from pipeline.config import Config
 from pipeline.config_checks import contradictions
 from pipeline.config_file import load
@@ -21,7 +22,10 @@ def problems(task: str, **gate) -> list[str]:
 
 def held_to(task: str, *metrics: str, **more) -> list[str]:
     sides = [(metric, "max" if metric in LOWER_IS_BETTER else "min") for metric in metrics]
-    return problems(task, thresholds=[{"metric": metric, side: 0.5, **more} for metric, side in sides])
+    share = {"perplexity": 5, "bleu": 50}
+    return problems(
+        task, thresholds=[{"metric": name, side: share.get(name, 0.5), **more} for name, side in sides]
+    )
 
 
 @pytest.mark.parametrize(
@@ -97,6 +101,18 @@ def test_no_metric_is_named_twice():
         ),
         ("binary", {"metric": "f1[a]", "min": 1}, "f1[a]: no model can meet min 1 with the pessimistic end"),
         ("multiclass", {"metric": "log_loss", "max": 0}, "log_loss: no model can meet max 0"),
+        ("generation", {"metric": "perplexity", "max": 0.5}, "perplexity: no model can meet max 0.5"),
+        ("generation", {"metric": "bleu", "min": 0.3}, "bleu: it goes from 0 to 100; did you mean min 30?"),
+        ("generation", {"metric": "bleu", "min": 100}, "bleu: no model can meet min 100"),
+        ("binary", {"metric": "accuracy", "min": 0}, "accuracy: every model meets min 0"),
+        ("binary", {"metric": "calibration_error", "max": 5}, "calibration_error: it is 1 at most, so every"),
+        (
+            "multiclass",
+            {"metric": "precision_macro", "min": 0.5, "slice": "label"},
+            "precision_macro: a slice by",
+        ),
+        ("multiclass", {"metric": "recall[a]", "min": 0.5, "slice": "label"}, "recall[a]: a slice by label"),
+        ("binary", {"metric": "auc", "min": 0.5, "slice": "label"}, "auc: a slice by label holds one class"),
         (
             "regression",
             {"metric": "r2", "min": 1.5},
@@ -146,14 +162,34 @@ def test_a_change_of_more_than_all_is_refused(key):
 def test_the_default_policy_holds_alone_or_beside_bounds():
     assert problems("binary") == []
     assert problems("binary", thresholds=["default", {"metric": "accuracy", "min": 0.9}]) == []
-    (found,) = problems("generation", beat_trivial_by=None)
-    assert "nothing judges the model" in found
+    for thresholds in ({}, {"thresholds": ["default"]}):
+        (found,) = problems("generation", beat_trivial_by=None, **thresholds)
+        assert "nothing judges the model" in found
+    bound = {"metric": "recall", "min": 0.5}
+    assert problems("binary", thresholds=[bound, bound]) == [
+        'gate.thresholds: {"metric":"recall","min":0.5} is given twice'
+    ]
+
+
+def test_a_value_taken_for_certain_may_have_to_be_perfect():
+    assert problems("binary", confidence=None, thresholds=[{"metric": "recall", "min": 1}]) == []
+
+
+def test_the_default_policy_of_many_classes_brings_its_slices():
+    config = Config.model_validate_json(
+        json.dumps({
+            "name": "n", "task": "multiclass", "data": {"source": "x.csv", "label": "kind"},
+            "gate": {"slices": ["sequence_length"]},
+        })
+    )  # fmt: skip
+    assert sliced_by(config) == ("sequence_length", "label")
 
 
 @pytest.mark.parametrize(
     ("thresholds", "alone"),
     [
         ([{"metric": "accuracy", "min": 0.9}], True),
+        ([{"metric": "recall_micro", "min": 0.9}], True),
         ([{"metric": "accuracy", "min": 0.9}, {"metric": "accuracy", "min": 0.8, "slice": "label"}], True),
         ([{"metric": "accuracy", "min": 0.9}, {"metric": "recall", "min": 0.5}], False),
         (["default", {"metric": "accuracy", "min": 0.9}], False),

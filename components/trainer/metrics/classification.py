@@ -19,6 +19,7 @@ from components.trainer.metrics.combiner import Answer, Table, computations, tex
 from components.trainer.metrics.scores import Scores, area_under_roc, average_precision, counted, merged
 
 CONFUSION_MATRIX = "confusion_matrix"
+CLASS_COUNTS = "class_counts"  # instead of it, of many classes
 OF_A_CLASS = ("precision", "recall", "f1", "auc", "pr_auc")
 
 _SMALLEST = 1e-7  # probability that the logarithm of the loss is cut at, as in Keras
@@ -136,7 +137,7 @@ class Classification:
         if self.undefined:
             found = dict.fromkeys(found, math.nan)
         if len(self.classes) > _SHOWN_CLASSES:
-            return {**found}
+            return {**found, CLASS_COUNTS: _counts(self.classes, names, matrix)}
         return {**found, CONFUSION_MATRIX: _table(self.classes, names, matrix)}
 
     def _matrix(self) -> tuple[list[str], _Integers]:
@@ -217,6 +218,18 @@ def _rank(probabilities: _Floats, of_truth: _Floats, true_classes: _Integers) ->
     level = of_truth[:, None]
     before = (probabilities > level) | ((probabilities == level) & later)
     return np.asarray(before.sum(axis=1), np.int64)
+
+
+def _counts(classes: list[str], names: list[str], matrix: _Integers) -> Table:
+    """A row for each true class: its name, how often it was true, predicted and both.
+
+    The last two are empty for a class that the model does not know.
+    """
+    unknown = [""] * (len(names) - len(classes))
+    predicted = [*(str(count) for count in matrix.sum(axis=0)), *unknown]
+    hits = [*(str(count) for count in np.diag(matrix)), *unknown]
+    actual = [str(count) for count in matrix.sum(axis=1)]
+    return np.array([list(row) for row in zip(names, actual, predicted, hits, strict=True)])
 
 
 def _table(classes: list[str], names: list[str], matrix: _Integers) -> Table:

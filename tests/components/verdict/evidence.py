@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from components.trainer.metrics.classification import CONFUSION_MATRIX, Classification
-from components.verdict.evaluation import Confusion, Evaluated, Evidence, SliceMetrics
+from components.verdict.evaluation import Confusion, Counts, Evaluated, Evidence, SliceMetrics
 from pipeline.config import Config
 
 
@@ -35,11 +35,13 @@ def slice_of(
     table = np.asarray(metrics.pop(CONFUSION_MATRIX))
     rows = {str(row[0]): [int(cell) for cell in row[1:]] for row in table[1:]}
     numbers = {name: float(value) for name, value in metrics.items()}
+    confusion = Confusion([str(name) for name in table[0, 1:]], rows)
     return SliceMetrics(
         slice=where or {},
         examples=len(truth),
         metrics={name: value if np.isfinite(value) else None for name, value in numbers.items()},
-        confusion=Confusion([str(name) for name in table[0, 1:]], rows),
+        confusion=confusion,
+        counts=Counts.of(confusion),
     )
 
 

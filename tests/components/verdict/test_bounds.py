@@ -140,10 +140,29 @@ def test_a_small_slice_is_not_judged_and_the_configuration_says_what_that_means(
     assert sorted((one.passed for one in decisions), reverse=True) == passed
     for one in decisions:
         if one.gate == "slice_size":
-            assert one.reason == ("recall was not judged on site=z (19 sequences): gate.min_slice_size is 30")
+            assert one.reason == (
+                "recall was not judged on site=z (19 sequences), 10 of its class: gate.min_slice_size is 30"
+            )
     large = next(one for one in decisions if one.gate == "value")
     expected = stats.binomtest(45, 50).proportion_ci(0.95, method="exact").low
     assert large.lower == pytest.approx(expected), "a slice that is not judged is no test to correct for"
+
+
+def test_a_metric_of_a_class_needs_sequences_of_that_class():
+    quiet = of_counts(0, 0, 1, 109, {"site": "quiet"})  # none of its payments is fraud
+    few = of_counts(4, 1, 0, 200, {"site": "few"})
+    for metric in ("recall", "recall[yes]", "precision[yes]", "f1"):
+        bound = Threshold(metric=metric, min=0.5, slice="site")
+        decisions = decided(bound, WORKED, SITES[0], quiet, few, gate=Gate())
+        assert [(one.gate, one.passed) for one in decisions] == [
+            ("slice_size", True), ("slice_size", True), ("value", True),
+        ]  # fmt: skip
+        assert decisions[0].reason == (
+            f"{metric} was not judged on site=quiet (110 sequences), 0 of its class: "
+            "gate.min_slice_size is 30"
+        )
+    (accuracy,) = decided(Threshold(metric="accuracy", min=0.9, slice="site"), WORKED, quiet, gate=Gate())
+    assert (accuracy.gate, accuracy.passed) == ("value", True)
 
 
 def test_overall_is_judged_however_small_it_is():
@@ -228,3 +247,6 @@ def test_what_to_do_depends_on_how_training_went():
 def test_slices_read_as_people_say_them():
     assert slice_text({}) == "overall"
     assert slice_text({"label": "a", "sequence_length": "3-5"}) == "label=a, sequence_length=3-5"
+    assert slice_text({"site": ""}) == 'site=""'
+    assert slice_text({"site": "one\n1799 served\x1b[2J"}) == "site=one 1799 served [2J"
+    assert slice_text({"site": "x" * 3000}) == f"site={'x' * 60}…"

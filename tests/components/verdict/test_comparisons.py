@@ -171,18 +171,21 @@ def test_a_last_blessed_model_that_cannot_be_asked_stops_the_model_until_somebod
     assert decision.reason == f"{why}: a drop cannot be ruled out"
     (forced,) = force([decision], "f4 is no longer collected")
     assert forced.passed
+    assert forced.forced
     assert forced.reason.endswith("; forced: f4 is no longer collected")
     assert no_drop(Gate(max_drop=None), ["recall"], evidence(GOOD, no_baseline=why)) == []
 
 
 def test_a_last_blessed_model_of_other_classes_is_no_measure():
-    other = dataclasses.replace(GOOD, confusion=dataclasses.replace(GOOD.confusion, classes=["yes", "no"]))
-    (decision,) = no_drop(Gate(), ["recall"], evidence(GOOD, baseline=[other]))
-    assert not decision.passed
-    assert decision.reason == (
-        "the last blessed model knows other classes (yes, no) than this one (no, yes): "
-        "a drop cannot be ruled out"
-    )
+    for classes, why in (
+        (["yes", "no"], "has no as its last class, this one yes"),
+        (["maybe", "yes"], "knows other classes: maybe are gone, no are new"),
+        ([*"abcdefg", "no", "yes"], "knows other classes: a, b, c, d, e, … (7) are gone"),
+    ):
+        other = dataclasses.replace(GOOD, counts=dataclasses.replace(GOOD.counts, classes=classes))
+        (decision,) = no_drop(Gate(), ["recall"], evidence(GOOD, baseline=[other]))
+        assert not decision.passed
+        assert decision.reason == f"the last blessed model {why}: a drop cannot be ruled out"
 
 
 def test_a_metric_that_became_undefined_is_a_drop():

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
-from components.trainer.metrics.classification import CONFUSION_MATRIX, Classification
+from components.trainer.metrics.classification import CLASS_COUNTS, CONFUSION_MATRIX, Classification
 
 SEEDS = st.integers(0, 2**32 - 1)
 
@@ -225,6 +225,16 @@ def test_certain_answers_have_a_finite_loss():
     assert found["calibration_error"] == pytest.approx(0.5)
 
 
-def test_the_confusion_matrix_of_very_many_classes_is_left_out():
+def test_of_very_many_classes_there_are_counts_instead_of_the_confusion_matrix():
     labels, probabilities, names = draw(50, 101, 3)
-    assert CONFUSION_MATRIX not in counted(labels, probabilities, names).metrics()
+    found = counted(["new", *labels], [probabilities[0], *probabilities], names).metrics()
+    assert CONFUSION_MATRIX not in found
+    rows = {row[0]: row[1:] for row in found[CLASS_COUNTS].tolist()}
+    assert rows.pop("new") == ["1", "", ""]
+    said = np.array(names)[np.argmax(probabilities, axis=1)]
+    truth = np.array(labels)
+    first = said[0]
+    for name, (actual, predicted, hits) in rows.items():
+        assert int(actual) == (truth == name).sum()
+        assert int(predicted) == (said == name).sum() + (first == name)  # the new one is said to be of it
+        assert int(hits) == ((truth == name) & (said == name)).sum()

@@ -1,0 +1,104 @@
+"""What stands in verdict.json and evaluation.json."""
+
+import base64
+import json
+
+import numpy as np
+import pytest
+from scipy import stats
+from tfx import v1 as tfx
+
+from components.verdict.component import ModelGate, _bless, evaluation_json, verdict_json
+from components.verdict.evaluation import _slice_metrics
+from components.verdict.gates import judge
+from pipeline.errors import ModelRefused
+from tests.components.verdict.evidence import configured, evidence, of_counts
+
+GOOD = of_counts(90, 10, 10, 90)
+BOUND = {"thresholds": [{"metric": "recall", "min": 0.5}]}
+GONE = "the last blessed model cannot be read any more"
+
+
+def verdict(forced: str = "", no_baseline: str = "", **gate):
+    config = configured(**(gate or BOUND))
+    found = evidence(GOOD, **({"no_baseline": no_baseline} if no_baseline else {}))
+    return verdict_json(config, judge(config, found, forced), forced)
+
+
+def test_a_model_is_blessed_where_every_gate_let_it_through():
+    assert verdict()["blessed"]
+    assert not verdict(no_baseline=GONE)["blessed"]
+
+
+def test_what_was_forced_is_on_record_and_what_was_not_is_not():
+    forced = verdict("new sensors", no_baseline=GONE)
+    assert (forced["blessed"], forced["forced"], forced["warnings"]) == (True, "new sensors", [])
+    assert [one["gate"] for one in forced["decisions"] if one["forced"]] == ["drop"]
+    needless = verdict("to be sure")
+    assert needless["forced"] is None
+    assert needless["warnings"] == [
+        "--force-bless changed nothing: the model is no worse than the last blessed one"
+    ]
+
+
+def test_accuracy_alone_is_warned_about():
+    (warning,) = verdict(thresholds=[{"metric": "accuracy", "min": 0.5}])["warnings"]
+    assert "a model that finds none of them has an accuracy of 0.98 and a recall of 0" in warning
+
+
+def test_every_metric_has_its_own_interval_and_all_of_it_is_json():
+    found = evaluation_json(evidence(GOOD, train=[GOOD], trivial={"mean": {"rmse": None}}), 0.95)
+    text = json.dumps(found, allow_nan=False)
+    recall = json.loads(text)["slices"][0]["metrics"]["recall"]
+    exact = stats.binomtest(90, 100).proportion_ci(0.95, method="exact")
+    assert recall == {"value": 0.9, "lower": pytest.approx(exact.low), "upper": pytest.approx(exact.high)}
+    assert found["train"][0]["metrics"]["recall"] == {"value": 0.9, "lower": None, "upper": None}
+    assert found["slices"][0]["confusion_matrix"]["rows"] == {"no": [90, 10], "yes": [10, 90]}
+
+
+def table(*rows: list[str]) -> dict:
+    """A table of text as TFMA writes it."""
+    cells = [base64.b64encode(cell.encode()).decode() for row in rows for cell in row]
+    return {"arrayValue": {"dataType": "BYTES", "shape": [len(rows), len(rows[0])], "bytesValues": cells}}
+
+
+def test_of_very_many_classes_the_counts_are_read_from_their_table():
+    counts = table(["a", "3", "4", "2"], ["b", "5", "3", "3"], ["new", "1", "", ""])
+    values = {
+        "class_counts": counts,
+        "example_count": {"doubleValue": 9.0},
+        "recall[a]": {"doubleValue": 2 / 3},
+    }
+    found = _slice_metrics((), values, {})
+    assert (found.examples, found.confusion, found.counts.classes) == (9, None, ["a", "b"])
+    assert found.counts.names == ["a", "b", "new"]
+    np.testing.assert_array_equal(found.counts.actual, [3, 5, 1])
+    np.testing.assert_array_equal(found.counts.predicted, [4, 3, 0])
+    np.testing.assert_array_equal(found.counts.hits, [2, 3, 0])
+    assert list(found.metrics) == ["recall[a]"]
+
+
+def test_the_gate_ends_the_run_with_every_reason(tmp_path):
+    blessing = tfx.types.standard_artifacts.ModelBlessing()
+    blessing.uri = str(tmp_path)
+    gate = ModelGate.EXECUTOR_SPEC.executor_class()._FUNCTION
+    (tmp_path / "verdict.json").write_text(json.dumps(verdict()))
+    gate(blessing=blessing)
+    (tmp_path / "verdict.json").write_text(json.dumps(verdict(no_baseline=GONE)))
+    with pytest.raises(ModelRefused) as caught:
+        gate(blessing=blessing)
+    assert caught.value.exit_code == 4
+    assert caught.value.problems == (f"{GONE}: a drop cannot be ruled out",)
+
+
+@pytest.mark.parametrize("blessed", [True, False])
+def test_a_blessing_says_what_it_is_about_as_the_evaluator_did(tmp_path, blessed):
+    proposal, made = (tfx.types.standard_artifacts.ModelBlessing() for _ in range(2))
+    proposal.set_string_custom_property("current_model", "somewhere")
+    proposal.set_string_custom_property("current_model_id", "projects/p/artifacts/7")  # as on Kubeflow
+    made.uri = str(tmp_path)
+    _bless(made, proposal, blessed=blessed)
+    assert made.get_string_custom_property("current_model_id") == "projects/p/artifacts/7"
+    assert made.get_string_custom_property("current_model") == "somewhere"
+    assert made.get_int_custom_property("blessed") == int(blessed)
+    assert [path.name for path in tmp_path.iterdir()] == ["BLESSED" if blessed else "NOT_BLESSED"]
