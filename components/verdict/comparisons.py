@@ -84,9 +84,9 @@ def _in_units(metric: str, overall: SliceMetrics) -> str:
 
 
 def _label_deviation(overall: SliceMetrics) -> float:
-    """Standard deviation of the labels of a regression, from its error and R²; 1 where there is none."""
+    """Standard deviation of the labels of a regression, from its error and R²; 1 where these do not tell."""
     mse, r2 = overall.metrics.get("mse"), overall.metrics.get("r2")
-    return math.sqrt(mse / (1 - r2)) if mse and r2 is not None else 1.0
+    return math.sqrt(mse / (1 - r2)) if mse and r2 is not None and r2 < 1 else 1.0
 
 
 def beats_trivial(gate: Gate, metrics: Iterable[str], evidence: Evidence) -> list[Decision]:

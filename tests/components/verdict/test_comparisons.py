@@ -60,6 +60,11 @@ def test_the_deviation_of_the_labels_follows_from_error_and_r2():
     )
 
 
+def test_a_model_without_any_error_has_no_gap():
+    perfect = {"rmse": 1e-12, "mse": 1e-24, "r2": 1.0}
+    assert gap("rmse", perfect, perfect).passed
+
+
 def test_a_gap_that_may_be_chance_is_told_and_passes():
     few, many = of_counts(8, 2, 2, 8), of_counts(80, 20, 20, 80)
     trained = of_counts(95, 5, 5, 95)
