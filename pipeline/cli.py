@@ -180,6 +180,8 @@ def _execute(
         console.print(f"sluice {__version__}: {config.name}, run {folder.name}")
         if accuracy_alone(config):
             console.print(f"warning: {PARADOX}")
+        if config.gate.thresholds is None and not until_audit:
+            console.print(f"bounds: the default policy of {config.task}; gate.thresholds sets your own")
         try:
             with terminal.Progress(console) as progress, Interrupts(give_up) as interrupts:
 

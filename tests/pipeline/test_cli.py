@@ -172,6 +172,34 @@ def test_an_interrupt_that_a_library_turned_into_its_own_error_is_still_one(
     assert "enough" in err
 
 
+@pytest.mark.parametrize(
+    ("gate", "said"),
+    [
+        ("", "bounds: the default policy of binary; gate.thresholds sets your own"),
+        ("gate: {thresholds: [{metric: accuracy, min: 0.9}]}", "warning: gate.thresholds: accuracy alone"),
+        ("gate: {thresholds: [{metric: recall, min: 0.9}]}", ""),
+    ],
+)
+def test_what_a_model_is_held_to_by_default_and_by_accuracy_alone_is_said_first(
+    capfd, tmp_path, monkeypatch, gate, said
+):
+    def execute(*_, **__):
+        raise SluiceError("enough")
+
+    monkeypatch.setitem(sys.modules, "pipeline.execute", SimpleNamespace(execute=execute))
+    (tmp_path / "rows.csv").write_text("a,k\n1,x\n")
+    config = tmp_path / "c.yaml"
+    text = "name: n\ntask: binary\ndata: {source: rows.csv, label: k}\nrun: {root: runs}\n"
+    config.write_text(text + gate + "\n")
+    with pytest.raises(SystemExit):
+        cli.main(["run", str(config)])
+    lines = capfd.readouterr().out.splitlines()
+    assert [line for line in lines if line.startswith(("bounds:", "warning:"))] == [
+        line for line in lines if said and line.startswith(said)
+    ]
+    assert any(line.startswith(said) for line in lines)
+
+
 def findings(*shape):
     return [
         {
