@@ -33,7 +33,7 @@ def test_windows_of_a_real_series_go_through_every_stage(tmp_path, shared_data):
         "--set=data.window.stride=15",
         "--set=model={units: [8]}",
         "--set=training={epochs: 2, learning_rate: 0.01}",
-        "--set=gate.thresholds=[{metric: recall, min: 0.5}]",
+        "--set=gate={thresholds: [{metric: recall, min: 0.5}], beat_trivial_by: null}",  # two epochs
     )
     assert done.returncode == 0, done.stdout
     validation = home.json("occupancy", "validation.json")
