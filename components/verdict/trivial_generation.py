@@ -78,7 +78,7 @@ class TokenModel:
         alone, different = self._alone[token], self._different[before]
         together = self._after[before] + different
         seen = self._seen(before, token) + different * alone
-        return np.where(together > 0, seen / np.maximum(together, 1), alone)
+        return np.asarray(np.where(together > 0, seen / np.maximum(together, 1), alone), np.float64)
 
     def _seen(self, before: _Integers, token: _Integers) -> _Integers:
         keys = before * self._pairs.ids + token
