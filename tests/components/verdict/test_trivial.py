@@ -120,7 +120,9 @@ def test_linear_answers_as_logistic_regression_of_scikit_learn(classes, c):
     labels[:classes] = range(classes)  # so that none is absent
     train, asked = table[:1000], table[1000:]
     scaler = StandardScaler().fit(train)
-    expected = LogisticRegression(C=c, max_iter=5000, tol=1e-8).fit(scaler.transform(train), labels[:1000])
+    expected = LogisticRegression(solver="newton-cg", C=c, max_iter=5000, tol=1e-8).fit(
+        scaler.transform(train), labels[:1000]
+    )
     found = classifiers(summaries(train), labels[:1000], classes)["linear"](summaries(asked))
     assert expected.classes_.tolist() == list(range(classes))
     np.testing.assert_allclose(found, expected.predict_proba(scaler.transform(asked)), atol=1e-3)
@@ -130,7 +132,7 @@ def test_linear_answers_as_logistic_regression_of_scikit_learn(classes, c):
 def test_the_weights_of_separable_classes_stay_finite():
     table = np.repeat([[-1.0], [1.0]], 50, axis=0)
     weights = logistic_regression(table, np.repeat([0, 1], 50), 2)
-    expected = LogisticRegression(C=2.0, tol=1e-8).fit(table, np.repeat([0, 1], 50))
+    expected = LogisticRegression(solver="newton-cg", C=2.0, tol=1e-8).fit(table, np.repeat([0, 1], 50))
     assert weights[0, 1] - weights[0, 0] == pytest.approx(expected.coef_[0, 0], abs=1e-3)
 
 

@@ -69,7 +69,7 @@ def test_three_classes_are_told_as_by_scikit_learn(transformed):
     models = {
         "majority_class": DummyClassifier(strategy="most_frequent"),
         "label_frequencies": DummyClassifier(strategy="prior"),
-        "linear": LogisticRegression(tol=1e-8, max_iter=1000),
+        "linear": LogisticRegression(solver="newton-cg", tol=1e-8, max_iter=1000),
     }
     assert set(found) == set(models)
     for name, model in models.items():
@@ -89,7 +89,9 @@ def test_words_beside_numbers_are_told_as_by_scikit_learn(worded):
     found = measured_by("binary", worded, ("no", "yes"))
     columns, labels = table(worded)
     scaled = StandardScaler().fit_transform(columns)
-    model = LogisticRegression(C=2.0, tol=1e-8, max_iter=1000).fit(scaled, labels == b"yes")
+    model = LogisticRegression(solver="newton-cg", C=2.0, tol=1e-8, max_iter=1000).fit(
+        scaled, labels == b"yes"
+    )
     score = model.predict_proba(scaled)[:, 1]
     assert found["linear"]["auc"] == pytest.approx(sk.roc_auc_score(labels == b"yes", score), abs=0.01)
     assert found["linear"]["log_loss"] == pytest.approx(sk.log_loss(labels == b"yes", score), abs=1e-3)
