@@ -155,7 +155,7 @@ def no_drop(gate: Gate, metrics: Iterable[str], evidence: Evidence) -> list[Deci
     """
     if gate.max_drop is None:
         return []
-    reason = evidence.no_baseline or _other_classes(evidence)
+    reason = evidence.no_baseline or _not_alike(evidence)
     if reason:
         said = f"{reason}: {'nothing to compare with' if evidence.first else 'a drop cannot be ruled out'}"
         action = "if that is meant, run again with --force-bless --reason TEXT"
@@ -168,7 +168,9 @@ def no_drop(gate: Gate, metrics: Iterable[str], evidence: Evidence) -> list[Deci
     ]
 
 
-def _other_classes(evidence: Evidence) -> str:
+def _not_alike(evidence: Evidence) -> str:
+    if not evidence.eval.baseline:
+        return "the last blessed model was not measured"
     ours, theirs = (slices[0].counts for slices in (evidence.eval.slices, evidence.eval.baseline))
     if ours is None or theirs is None or ours.classes == theirs.classes:
         return ""

@@ -193,6 +193,12 @@ def test_a_last_blessed_model_of_other_classes_is_no_measure():
         assert decision.reason == f"the last blessed model {why}: a drop cannot be ruled out"
 
 
+def test_without_a_reason_and_without_a_measurement_a_drop_is_not_ruled_out():
+    (decision,) = no_drop(Gate(), ["recall"], evidence(GOOD, no_baseline=""))
+    assert not decision.passed
+    assert decision.reason == "the last blessed model was not measured: a drop cannot be ruled out"
+
+
 def test_a_metric_that_became_undefined_is_a_drop():
     lost = dataclasses.replace(GOOD, metrics={**GOOD.metrics, "auc": None})
     (decision,) = no_drop(Gate(), ["auc"], Evidence(Evaluated([lost], [GOOD], {})))
