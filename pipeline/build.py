@@ -12,11 +12,11 @@ from components.ingest.component import Ingest
 from components.ingest.layout import look
 from components.trainer import training
 from components.transform import preprocessing
+from components.verdict import last_blessed
 from components.verdict.class_check import ClassCheck
 from components.verdict.component import ModelGate, Verdict
 from components.verdict.eval_config import eval_config, training_eval_config
 from components.verdict.evaluator import Evaluator
-from components.verdict.last_blessed import LastBlessedOther
 from components.verdict.slices import TIME, sliced_by
 from pipeline import fingerprint
 from pipeline.config import Config, FeatureKind, GivenSource, expand
@@ -133,11 +133,11 @@ def _model_stages(
         custom_config=_training_settings(config, kinds),
     )
     model = trainer.outputs["model"]
-    last_blessed = _last_blessed(model, on_kubeflow=on_kubeflow)
+    resolver = _last_blessed(model, on_kubeflow=on_kubeflow)
     evaluator = Evaluator(
         examples=examples,
         model=model,
-        baseline_model=last_blessed.outputs["model"],
+        baseline_model=resolver.outputs[last_blessed.MODEL],
         eval_config=eval_config(config),
         example_splits=[EVAL],
     )
@@ -163,18 +163,18 @@ def _model_stages(
         ),
     )
     pusher.add_upstream_node(model_gate)  # a refused model ends the run, on every runner
-    return [transform, trainer, last_blessed, evaluator, train_evaluator, verdict, model_gate, pusher]
+    return [transform, trainer, resolver, evaluator, train_evaluator, verdict, model_gate, pusher]
 
 
 def _last_blessed(model: tfx.types.BaseChannel, *, on_kubeflow: bool) -> BaseNode:
     """The stage that finds the model to compare with; none on the first run."""
     channels = {
-        "model": tfx.dsl.Channel(type=tfx.types.standard_artifacts.Model),
-        "model_blessing": tfx.dsl.Channel(type=tfx.types.standard_artifacts.ModelBlessing),
+        last_blessed.MODEL: tfx.dsl.Channel(type=tfx.types.standard_artifacts.Model),
+        last_blessed.BLESSING: tfx.dsl.Channel(type=tfx.types.standard_artifacts.ModelBlessing),
     }
     strategy = tfx.dsl.experimental.LatestBlessedModelStrategy
     if not on_kubeflow:
-        strategy, channels["candidate"] = LastBlessedOther, model
+        strategy, channels[last_blessed.CANDIDATE] = last_blessed.LastBlessedOther, model
     return tfx.dsl.Resolver(strategy_class=strategy, **channels).with_id("LastBlessed")
 
 

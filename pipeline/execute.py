@@ -14,7 +14,7 @@ from components.auditor.component import read_findings
 from components.ingest.component import MANIFEST
 from components.trainer.training import HISTORY
 from components.verdict import component as verdict
-from pipeline import __version__, fingerprint, lineage, record
+from pipeline import __version__, fingerprint, lineage, record, served
 from pipeline.build import create_pipeline, fingerprint_of_source, kinds_of_features
 from pipeline.config import Config
 from pipeline.errors import INTERRUPTED, SluiceError
@@ -152,9 +152,7 @@ def _essence(error: Exception) -> str:
 def _delivered(config: Config, found: Found) -> dict[str, str] | None:
     """Version, path and SHA-256 of what TF Serving serves, if it is this run's model, byte for byte."""
     model = path_utils.serving_model_path(found["Trainer"]["model"].uri)
-    base = Path(config.push.to, config.name)
-    versions = [path for path in base.iterdir() if path.name.isdecimal()] if base.is_dir() else []
-    newest = max(versions, key=lambda path: int(path.name), default=None)
+    newest = next(iter(served.versions(config)), None)
     if newest is None:
         return None
     digest = fingerprint.of_folder(newest)

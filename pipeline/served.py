@@ -13,16 +13,26 @@ def version_lines(config: Config) -> Iterator[str]:
 
     TensorFlow Serving serves the newest, which is marked.
     """
-    base = Path(config.push.to, config.name)
-    there = [path.name for path in base.iterdir() if path.name.isdecimal()] if base.is_dir() else []
+    there = versions(config)
     pushed = _pushed(Path(config.run.root, config.name))
     if not there:
-        yield f"no version in {base}"
-    for place, version in enumerate(sorted(there, key=int, reverse=True)):
+        yield f"no version in {_base(config)}"
+    for place, version in enumerate(path.name for path in there):
         run = pushed.get(version)
         made = f"run {run['run_id']}, {run['finished']}" if run else "by no run that is on record here"
         forced = f"; forced: {run['forced']}" if run and run["forced"] else ""
         yield f"{version}  {'served' if place == 0 else '      '}  {made}{forced}"
+
+
+def versions(config: Config) -> list[Path]:
+    """The folders of the versions that TensorFlow Serving finds, the one it serves first."""
+    base = _base(config)
+    there = [path for path in base.iterdir() if path.name.isdecimal()] if base.is_dir() else []
+    return sorted(there, key=lambda path: int(path.name), reverse=True)
+
+
+def _base(config: Config) -> Path:
+    return Path(config.push.to, config.name)
 
 
 def _pushed(home: Path) -> dict[str, dict[str, Any]]:

@@ -3,9 +3,10 @@
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from components.trainer.metrics.classification import OF_A_CLASS
 from components.verdict.decisions import Decision, decision, measured, place, when_undefined
 from components.verdict.evaluation import Evidence, SliceMetrics
-from components.verdict.intervals import OF_A_CLASS, Interval, interval
+from components.verdict.intervals import Interval, interval
 from components.verdict.slices import TIME, slice_text
 from pipeline.config import Gate, Threshold
 from pipeline.figures import figure

@@ -30,7 +30,7 @@ def overfit(gate: Gate, metrics: Iterable[str], evidence: Evidence) -> list[Deci
     A gap counts where it is larger than `max_overfit_gap` and no chance: where the interval of the
     evaluation does not hold the value of training.
     """
-    trained = next((one for one in evidence.train if not one.slice), None)
+    trained = evidence.trained
     if gate.max_overfit_gap is None or trained is None:
         return []
     found = []
@@ -134,8 +134,7 @@ def _when_not_beaten(metric: str, by_value: bool, bound: float, evidence: Eviden
             "evaluate on more sequences: the value is better than that, and its interval is not; where a "
             "simple model is as good, ship that, or set gate.beat_trivial_by"
         )
-    trained = next((one for one in evidence.train if not one.slice), None)
-    seen = trained.metrics.get(metric) if trained else None
+    seen = evidence.trained.metrics.get(metric) if evidence.trained else None
     if seen is not None and (seen <= bound if metric in LOWER_IS_BETTER else seen >= bound):
         return (
             f"in training it is {figure(seen)}: the model learnt its sequences by heart, and nothing that "

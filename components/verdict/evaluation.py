@@ -125,6 +125,11 @@ class Evidence:
         """The metrics of the whole evaluation split."""
         return self.eval.slices[0]
 
+    @property
+    def trained(self) -> SliceMetrics | None:
+        """The metrics of the whole training split, where it was measured."""
+        return next((one for one in self.train if not one.slice), None)
+
 
 def read_evaluation(uri: str, names: Mapping[str, str]) -> Evaluated:
     """Reads a ModelEvaluation artifact.
@@ -133,9 +138,9 @@ def read_evaluation(uri: str, names: Mapping[str, str]) -> Evaluated:
       uri: of the artifact.
       names: feature that TFMA slices by to what the slice is called, where that is another name.
     """
-    models = [spec.name for spec in tfma.load_eval_result(uri).config.model_specs]
-    if len(models) < 2:
-        return Evaluated(_slices(tfma.load_eval_result(uri).slicing_metrics, names))
+    result = tfma.load_eval_result(uri)
+    if len(result.config.model_specs) == 1:
+        return Evaluated(_slices(result.slicing_metrics, names))
     slices, baseline = (
         _slices(tfma.load_eval_result(uri, model_name=name).slicing_metrics, names)
         for name in (tfma.CANDIDATE_KEY, tfma.BASELINE_KEY)

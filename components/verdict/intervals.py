@@ -13,11 +13,11 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
+from components.trainer.metrics.classification import OF_A_CLASS
 from components.verdict.evaluation import BOOTSTRAP_SAMPLES, Counts, SliceMetrics
+from components.verdict.policy import ACCURACY
 
 _Floats = npt.NDArray[np.float64]
-OF_A_CLASS = ("precision", "recall", "f1", "auc", "pr_auc")
-_OF_ALL = ("accuracy", "precision_micro", "recall_micro", "f1_micro")
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Intervals:
         return found
 
     def _from_counts(self, metric: str, value: float, confidence: float) -> Interval | None:
-        if metric in _OF_ALL or (metric.startswith("top_") and metric.endswith("_error")):
+        if metric in ACCURACY or (metric.startswith("top_") and metric.endswith("_error")):
             examples = float(self._one.examples)
             lower, upper = share(np.array([value * examples]), np.array([examples]), confidence)
             return Interval(float(lower[0]), float(upper[0]))
@@ -155,16 +155,15 @@ def area(
         with np.errstate(divide="ignore", invalid="ignore"):  # where a class is all there is, or absent
             return np.asarray(np.sqrt(of * (1 - of) * spread / (positives * negatives)), np.float64)
 
-    low, mid_low = np.zeros_like(value), value.copy()
-    mid_high, high = value.copy(), np.ones_like(value)
-    for _ in range(50):  # halves the distance each time
-        tried = (low + mid_low) / 2
-        too_far = value - tried > z * deviation(tried)
-        low, mid_low = np.where(too_far, tried, low), np.where(too_far, mid_low, tried)
-        tried = (mid_high + high) / 2
-        too_far = tried - value > z * deviation(tried)
-        mid_high, high = np.where(too_far, mid_high, tried), np.where(too_far, tried, high)
-    return low, high
+    def limit(outside: _Floats) -> _Floats:
+        inside = value
+        for _ in range(50):  # halves the distance each time
+            tried = (outside + inside) / 2
+            too_far = np.abs(value - tried) > z * deviation(tried)
+            outside, inside = np.where(too_far, tried, outside), np.where(too_far, inside, tried)
+        return outside
+
+    return limit(np.zeros_like(value)), limit(np.ones_like(value))
 
 
 def _limits(name: str, counts: Counts, values: _Floats, confidence: float) -> tuple[_Floats, _Floats]:

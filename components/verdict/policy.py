@@ -10,7 +10,7 @@ _LEAST = 0.60  # precision and recall of the rarer class; recall, the mean over 
 _LEAST_OF_WORST = 0.40  # recall of each single class
 _LEAST_R2 = 0.10
 
-_ACCURACY = ("accuracy", "precision_micro", "recall_micro", "f1_micro")  # the same of one class a sequence
+ACCURACY = ("accuracy", "precision_micro", "recall_micro", "f1_micro")  # the same of one class a sequence
 
 LOWER_IS_BETTER = (
     "log_loss", "perplexity", "bits_per_token", "calibration_error", "top_3_error", "top_5_error",
@@ -67,7 +67,7 @@ def accuracy_alone(config: Config) -> bool:
     return (
         has_classes(config)
         and bool(stated)
-        and all(isinstance(one, Threshold) and one.metric in _ACCURACY for one in stated)
+        and all(isinstance(one, Threshold) and one.metric in ACCURACY for one in stated)
     )
 
 
