@@ -10,7 +10,7 @@ setup(
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     python_requires=">=3.10,<3.14",
-    packages=find_packages(include=["pipeline*", "components*"]),
+    packages=find_packages(include=["pipeline*", "components*", "serving*"]),
     package_data={"pipeline": ["config.schema.json", "configs/*.yaml"]},
     # Workers run in an image or environment that has the pinned requirements; see requirements/.
     install_requires=["tfx>=1.16,<1.22", "click", "pydantic>=2", "pyyaml", "rich", "scipy", "tensorboard"],

@@ -9,7 +9,7 @@ import tensorflow as tf
 Tensors = dict[str, Any]
 
 
-class ClassAnswer(tf.Module):
+class ClassAnswer:
     """Probabilities, the likeliest class and its probability.
 
     Args:
@@ -18,12 +18,11 @@ class ClassAnswer(tf.Module):
     """
 
     def __init__(self, model: keras.Model, classes: tuple[str, ...]) -> None:
-        super().__init__()
-        self._model, self._classes = model, tf.constant(list(classes))
+        self.model, self._classes = model, tf.constant(list(classes))
 
     def __call__(self, padded: Mapping[str, tf.Tensor]) -> Tensors:
         """Answers padded features, see `pad`."""
-        probabilities = self._model(padded, training=False)
+        probabilities = self.model(padded, training=False)
         # Of two equal ones the last: half is enough for the positive class, as in Keras and scikit-learn.
         backwards = tf.argmax(probabilities[:, ::-1], axis=-1, output_type=tf.int32)
         best = tf.shape(probabilities)[1] - 1 - backwards
@@ -35,7 +34,7 @@ class ClassAnswer(tf.Module):
         }
 
 
-class NumberAnswer(tf.Module):
+class NumberAnswer:
     """The label of a regression, in its own unit.
 
     Args:
@@ -43,9 +42,8 @@ class NumberAnswer(tf.Module):
     """
 
     def __init__(self, model: keras.Model) -> None:
-        super().__init__()
-        self._model = model
+        self.model = model
 
     def __call__(self, padded: Mapping[str, tf.Tensor]) -> Tensors:
         """Answers padded features, see `pad`."""
-        return {"prediction": self._model(padded, training=False)[:, 0]}
+        return {"prediction": self.model(padded, training=False)[:, 0]}

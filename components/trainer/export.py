@@ -27,7 +27,10 @@ class ServedModel(tf.Module):
 
     def __init__(self, answer: Answer, transform: tft.TFTransformOutput, inputs: Inputs) -> None:
         super().__init__()
+        # The answer itself is kept where `tf.saved_model.save` does not look: of a Keras variable it saves a
+        # second one beside that which the graph reads, and the C++ loader restores the second one alone.
         self._answer = answer
+        self._weights = [one.value for one in answer.model.variables]
         self._inputs = inputs
         self._transform = transform.transform_features_layer()
         raw = transform.raw_feature_spec()
@@ -59,18 +62,14 @@ class ServedModel(tf.Module):
             transformed = self._transform(tf.io.parse_example(examples, timed))
             return {name: transformed[name] for name in sliced_by}
 
-        @tf.function(input_signature=[examples])
-        def evaluation(examples: tf.Tensor) -> Tensors:
-            return self._answer.judged(self._padded(tf.io.parse_example(examples, self._spec)))
-
         signatures = {
             "serving_default": serving_default,
             "sequences": self._sequences(),
             "transform_features": transform_features,
         }
-        if isinstance(self._answer, TokenAnswer | SeriesAnswer):
-            goes_on = self._text() if isinstance(self._answer, TokenAnswer) else self._series()
-            signatures |= {"evaluation": evaluation, "generate": goes_on}
+        if isinstance(answer := self._answer, TokenAnswer | SeriesAnswer):
+            goes_on = self._text(answer) if isinstance(answer, TokenAnswer) else self._series(answer)
+            signatures |= {"evaluation": self._evaluation(answer, examples), "generate": goes_on}
         tf.saved_model.save(self, folder, signatures=signatures)
 
     def _sequences(self) -> Any:
@@ -80,10 +79,17 @@ class ServedModel(tf.Module):
 
         return sequences.get_concrete_function(**self._tensors())
 
-    def _series(self) -> Any:
+    def _evaluation(self, answer: TokenAnswer | SeriesAnswer, examples: tf.TensorSpec) -> Any:
+        @tf.function(input_signature=[examples])
+        def evaluation(examples: tf.Tensor) -> Tensors:
+            return answer.judged(self._padded(tf.io.parse_example(examples, self._spec)))
+
+        return evaluation
+
+    def _series(self, answer: SeriesAnswer) -> Any:
         @tf.function
         def generate(lengths: tf.Tensor, max_new_tokens: tf.Tensor, **features: tf.Tensor) -> Tensors:
-            steps = self._answer.continued(self._padded_tensors(features, lengths), max_new_tokens)
+            steps = answer.continued(self._padded_tensors(features, lengths), max_new_tokens)
             names = [argument_name(name) for name in self._inputs.numbers]
             return {name: steps[:, :, place] for place, name in enumerate(names)}
 
@@ -102,7 +108,7 @@ class ServedModel(tf.Module):
         names = {argument_name(name): name for name in self._spec}
         return self._padded({names[name]: _sparse(steps, lengths) for name, steps in features.items()})
 
-    def _text(self) -> Any:
+    def _text(self, answer: TokenAnswer) -> Any:
         (name,) = self._inputs.tokens
 
         @tf.function(
@@ -116,8 +122,8 @@ class ServedModel(tf.Module):
         def generate(
             prompt: tf.Tensor, max_new_tokens: tf.Tensor, temperature: tf.Tensor, seed: tf.Tensor
         ) -> Tensors:
-            padded = self._padded({name: self._answer.steps(prompt)})
-            return self._answer.text(padded, max_new_tokens, temperature, seed)
+            padded = self._padded({name: answer.steps(prompt)})
+            return answer.text(padded, max_new_tokens, temperature, seed)
 
         return generate
 

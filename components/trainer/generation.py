@@ -23,7 +23,7 @@ JUDGED_TOKENS = 50  # of a continuation that is compared with the text itself
 Tensors = dict[str, Any]
 
 
-class TokenAnswer(tf.Module):
+class TokenAnswer:
     """Likelihoods of tokens, and continuations.
 
     Args:
@@ -33,9 +33,8 @@ class TokenAnswer(tf.Module):
     """
 
     def __init__(self, model: keras.Model, vocabulary: Sequence[str], prompt: str) -> None:
-        super().__init__()
         self._cut, self.between = PROMPTS[prompt]
-        self._model = model
+        self.model = model
         self._embedding = model.get_layer("embedding_0")
         self._recurrence = Recurrence(model)
         texts = [of_one_line(token) for token in vocabulary]
@@ -104,7 +103,7 @@ class TokenAnswer(tf.Module):
 
     def _likelihood(self, padded: Mapping[str, tf.Tensor]) -> Tensors:
         ids, mask = padded["tokens"][:, 1:, 0], padded["mask"][:, 1:]
-        logits = self._model({name: one[:, :-1] for name, one in padded.items()}, training=False)
+        logits = self.model({name: one[:, :-1] for name, one in padded.items()}, training=False)
         found = -tf.nn.sparse_softmax_cross_entropy_with_logits(labels=ids, logits=logits)
         hits = tf.logical_and(tf.argmax(_spoken(logits), axis=-1, output_type=tf.int32) == ids, mask)
         return {

@@ -10,7 +10,7 @@ from components.trainer.model import HEAD
 States = tuple[tf.Tensor, ...]  # of each GRU layer, [batch, units]
 
 
-class Recurrence(tf.Module):
+class Recurrence:
     """What an answer to one more step needs: the state of each GRU layer, and the head.
 
     Args:
@@ -18,7 +18,6 @@ class Recurrence(tf.Module):
     """
 
     def __init__(self, model: keras.Model) -> None:
-        super().__init__()
         self._layers = [layer for layer in model.layers if isinstance(layer, keras.layers.GRU)]
         self._head = model.get_layer(HEAD)
 

@@ -13,7 +13,7 @@ from components.trainer.scaling import Scaling
 Tensors = dict[str, Any]
 
 
-class SeriesAnswer(tf.Module):
+class SeriesAnswer:
     """The next steps of series, in the features' own units.
 
     Args:
@@ -23,8 +23,7 @@ class SeriesAnswer(tf.Module):
     """
 
     def __init__(self, model: keras.Model, inputs: Inputs, scaling: Scaling) -> None:
-        super().__init__()
-        self._model, self._names = model, inputs.numbers
+        self.model, self._names = model, inputs.numbers
         self._recurrence = Recurrence(model)
         self._mean = tf.constant(scaling.mean, tf.float32)
         self._deviation = tf.constant(scaling.deviation, tf.float32)
@@ -41,7 +40,7 @@ class SeriesAnswer(tf.Module):
         """
         truth, numbers = padded["numbers"][:, 1:], filled(padded["numbers"])
         counted = tf.logical_and(padded["mask"][:, 1:, tf.newaxis], known(truth))
-        predicted = self._model({"numbers": numbers[:, :-1], "mask": padded["mask"][:, :-1]}, training=False)
+        predicted = self.model({"numbers": numbers[:, :-1], "mask": padded["mask"][:, :-1]}, training=False)
         error = tf.where(counted, predicted - numbers[:, 1:], tf.zeros_like(truth))
         values = tf.reduce_sum(tf.cast(counted, tf.int64), axis=[1, 2])
         return {

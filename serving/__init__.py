@@ -1,0 +1,1 @@
+"""What stands at the other end: server configuration, client, local server."""
