@@ -11,7 +11,10 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.10,<3.14",
     packages=find_packages(include=["pipeline*", "components*", "serving*"]),
-    package_data={"pipeline": ["config.schema.json", "configs/*.yaml"]},
+    package_data={
+        "pipeline": ["config.schema.json", "configs/*.yaml"],
+        "components.servability": ["ops/*.txt"],
+    },
     # Workers run in an image or environment that has the pinned requirements; see requirements/.
     install_requires=["tfx>=1.16,<1.22", "click", "pydantic>=2", "pyyaml", "rich", "scipy", "tensorboard"],
     entry_points={"console_scripts": ["sluice=pipeline.cli:main"]},

@@ -10,6 +10,7 @@ from tfx.dsl.components.base.base_node import BaseNode
 from components.auditor.component import Auditor, DataGate
 from components.ingest.component import Ingest
 from components.ingest.layout import look
+from components.servability.component import Servability, ServabilityGate
 from components.trainer import training
 from components.transform import preprocessing
 from components.verdict import last_blessed
@@ -155,15 +156,50 @@ def _model_stages(
         code=fingerprint.of_code(["components/verdict", "components/trainer/metrics"]),
     )
     model_gate = ModelGate(blessing=verdict.outputs["blessing"])
+    servability = Servability(
+        model=model,
+        model_run=trainer.outputs["model_run"],
+        task=config.task,
+        config=config.servability.model_dump_json(exclude_unset=True),
+        code=fingerprint.of_code(["components/servability", "serving/loader"]),
+    )
+    servability.add_upstream_node(model_gate)  # a refused model ends the run, on every runner
+    servability_gate = ServabilityGate(blessing=servability.outputs["blessing"])
+    before_push = [servability, servability_gate, *_model_server(config, model, examples, model_gate)]
     pusher = tfx.components.Pusher(
         model=model,
         model_blessing=verdict.outputs["blessing"],
+        infra_blessing=servability.outputs["blessing"],
         push_destination=tfx.proto.PushDestination(
             filesystem=tfx.proto.PushDestination.Filesystem(base_directory=f"{config.push.to}/{config.name}")
         ),
     )
-    pusher.add_upstream_node(model_gate)  # a refused model ends the run, on every runner
-    return [transform, trainer, resolver, evaluator, train_evaluator, verdict, model_gate, pusher]
+    for stage in before_push:
+        pusher.add_upstream_node(stage)
+    judged = [transform, trainer, resolver, evaluator, train_evaluator, verdict, model_gate]
+    return [*judged, *before_push, pusher]
+
+
+def _model_server(
+    config: Config, model: tfx.types.BaseChannel, examples: tfx.types.BaseChannel, gate: BaseNode
+) -> list[BaseNode]:
+    """The stock stage that asks a model server in Docker, and its gate, where an image is configured."""
+    if (image := config.servability.tf_serving_image) is None:
+        return []
+    name, _, tag = image.rpartition(":")
+    validator = tfx.components.InfraValidator(
+        model=model,
+        examples=examples,
+        serving_spec=tfx.proto.ServingSpec(
+            tensorflow_serving=tfx.proto.TensorFlowServing(image_name=name, tags=[tag]),
+            local_docker=tfx.proto.LocalDockerConfig(),
+        ),
+        request_spec=tfx.proto.RequestSpec(
+            tensorflow_serving=tfx.proto.TensorFlowServingRequestSpec(signature_names=["serving_default"])
+        ),
+    )
+    validator.add_upstream_node(gate)
+    return [validator, ServabilityGate(blessing=validator.outputs["blessing"]).with_id("ServerGate")]
 
 
 def _last_blessed(model: tfx.types.BaseChannel, *, on_kubeflow: bool) -> BaseNode:

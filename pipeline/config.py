@@ -3,6 +3,7 @@
 import glob
 import re
 from collections.abc import Iterator, Sequence
+from importlib import metadata
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -307,6 +308,36 @@ class Gate(_Section):
     ] = None
 
 
+class Servability(_Section):
+    """What an export must show before it is pushed, beside loading and answering as in training."""
+
+    p99_ms: Annotated[
+        Annotated[float, Field(gt=0)] | None,
+        Field(description="budget for the 99th percentile of the time of one sequence; absent: not judged"),
+    ] = None
+    memory_mb: Annotated[
+        Annotated[float, Field(gt=0)] | None,
+        Field(
+            description="budget for the memory of a process that has loaded and answered; absent: not judged"
+        ),
+    ] = None
+    tf_serving: Annotated[
+        str | None,
+        Field(
+            description="version of TensorFlow Serving, such as 2.16; default: that of tensorflow-serving-api"
+        ),
+    ] = None
+    tf_serving_image: Annotated[
+        str | None,
+        Field(description="image for TFX's InfraValidator, such as tensorflow/serving:2.16.1; needs Docker"),
+    ] = None
+
+    @property
+    def version(self) -> str:
+        """Version of TensorFlow Serving whose ops a graph may use."""
+        return self.tf_serving or ".".join(metadata.version("tensorflow-serving-api").split(".")[:2])
+
+
 class Push(_Section):
     """Where approved models go."""
 
@@ -344,6 +375,7 @@ class Config(_Section):
     model: Model = Model()
     training: Training = Training()
     gate: Gate = Gate()
+    servability: Servability = Servability()
     push: Push = Push()
     run: Run = Run()
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from components.auditor.checks import CHECKS
+from components.servability.versions import IMAGE, known_versions
 from pipeline.config import RESERVED_FEATURES, Config, GivenSource, format_of, matches, source_paths
 from pipeline.gate_checks import gate_problems
 from pipeline.words import nearest
@@ -39,7 +40,7 @@ def contradictions(config: Config) -> list[str]:
     """What is well-formed but cannot work together."""
     checks = (
         _format_problems, _label_problems, _task_problems, _unnamed_problems, _column_problems,
-        _split_problems, _audit_problems, gate_problems, _remote_problems,
+        _split_problems, _audit_problems, gate_problems, _servability_problems, _remote_problems,
     )  # fmt: skip
     return [problem for check in checks for problem in check(config)]
 
@@ -183,6 +184,18 @@ def _audit_problems(config: Config) -> Iterator[str]:
             yield f"audit.severity, {name}: no such check{nearest(name, list(CHECKS))}"
 
 
+def _servability_problems(config: Config) -> Iterator[str]:
+    settings, known = config.servability, known_versions()
+    if settings.version not in known:
+        yield (
+            f"servability.tf_serving: the ops of TensorFlow Serving {settings.version} are not known here; "
+            f"use {' or '.join(known)}"
+        )
+    image = settings.tf_serving_image
+    if image is not None and not re.fullmatch(r"\S+/\S+:[\w.-]+", image):
+        yield f"servability.tf_serving_image: expected an image with its tag, such as {IMAGE}; got {image}"
+
+
 def missing_files(config: Config) -> Iterator[str]:
     """What the configuration names and this machine does not have, or has in another form."""
     for path in source_paths(config.data):
@@ -194,9 +207,24 @@ def missing_files(config: Config) -> Iterator[str]:
             yield f"data.source: no file matches {path}"
     if config.schema_:
         yield from _schema_problems(Path(config.schema_))
+    if config.servability.tf_serving_image and not _docker_answers():
+        yield (
+            "servability.tf_serving_image: no Docker engine answers here; start it, or leave the key out: "
+            "the model is loaded and asked without Docker in any case"
+        )
     existing = next(path for path in (Path(config.push.to), *Path(config.push.to).parents) if path.exists())
     if not existing.is_dir() or not os.access(existing, os.W_OK):
         yield f"push.to: cannot write to {existing}; give a folder that can be made and written"
+
+
+def _docker_answers() -> bool:
+    import docker
+
+    try:
+        docker.from_env(timeout=5).ping()
+    except (docker.errors.DockerException, OSError):
+        return False
+    return True
 
 
 def _schema_problems(path: Path) -> Iterator[str]:

@@ -13,6 +13,7 @@ from tfx.utils import path_utils
 from components.auditor.component import read_findings
 from components.ingest.component import MANIFEST
 from components.trainer.training import HISTORY
+from components.servability import component as servability
 from components.verdict import component as verdict
 from pipeline import __version__, fingerprint, lineage, record, served
 from pipeline.build import create_pipeline, fingerprint_of_source, kinds_of_features
@@ -75,7 +76,7 @@ def versions() -> dict[str, str]:
 def execute(
     config: Config, folder: Path, on_stage: local.Listener, *, until_audit: bool = False, forced: str = ""
 ) -> Result:
-    """Runs the pipeline and writes run.json, validation.json, evaluation.json and verdict.json.
+    """Runs the pipeline and writes what the run leaves: run.json and the findings of each gate.
 
     Args:
       config: the configuration.
@@ -174,6 +175,8 @@ def _write_outcome(config: Config, folder: Path, result: Result, found: Found) -
     if "Verdict" in found:
         for name in (record.EVALUATION, record.VERDICT):
             record.write(folder, name, verdict.read(found["Verdict"]["blessing"].uri, name))
+    if "Servability" in found:
+        record.write(folder, record.SERVABILITY, servability.read(found["Servability"]["blessing"].uri))
     if delivers and result.exit_code == 0:
         if result.pushed is None:  # stock Pusher takes a folder that is already there for its own
             raise SluiceError(f"the model did not arrive in {config.push.to}; run it again")

@@ -8,7 +8,8 @@ from typing import Any
 
 from pipeline.errors import ConfigError
 
-RUN, VALIDATION, EVALUATION, VERDICT = "run.json", "validation.json", "evaluation.json", "verdict.json"
+RUN, VALIDATION, EVALUATION = "run.json", "validation.json", "evaluation.json"
+VERDICT, SERVABILITY = "verdict.json", "servability.json"
 LOG = "run.log"
 LATEST = "latest"
 ARTIFACTS = "artifacts"  # TFX's pipeline root, shared by the runs of one name so that its cache works

@@ -163,11 +163,13 @@ def reasons(folder: Path) -> dict[str, Any]:
     validation = record.read(folder, record.VALIDATION) or {"findings": []}
     verdict = record.read(folder, record.VERDICT) or {}
     decisions = verdict.get("decisions", [])
+    servability = record.read(folder, record.SERVABILITY) or {}
     return {
         **{name: run[name] for name in ("run_id", "name", "status", "exit_code", "error", "pushed")},
         "reasons": [
             *(finding for finding in validation["findings"] if finding["severity"] == "error"),
-            *(decision for decision in decisions if not decision["passed"]),
+            *filter(_failed, decisions),
+            *filter(_failed, servability.get("checks", ())),
         ],
         "forced": verdict.get("forced"),
         "warnings": [
@@ -201,13 +203,16 @@ def why(folder: Path) -> Iterator[str]:
             more = ", …" if finding["count"] > _SHOWN_IDS else ""
             yield f"    such as {', '.join(finding['examples'][:_SHOWN_IDS])}{more}"
         yield f"    next: {finding['fix']}"
-    if run["error"] and not refused and run["status"] != "model_refused":
+    servability = record.read(folder, record.SERVABILITY) or {"checks": []}
+    explained = refused or run["status"] == "model_refused" or any(map(_failed, servability["checks"]))
+    if run["error"] and not explained:
         yield f"  {run['error']}"
     warnings = len(validation["findings"]) - len(refused) if validation else 0
     if warnings:
         plural = "" if warnings == 1 else "s"
         yield f"  {warnings} warning{plural} about the data: {shown_path(folder)}/{record.VALIDATION}"
     yield from _verdict_lines(record.read(folder, record.VERDICT) or {"decisions": []})
+    yield from _servability_lines(servability)
     if run["pushed"]:
         yield f"  version {run['pushed']['version']} is in {shown_path(run['pushed']['path'])}"
 
@@ -237,6 +242,23 @@ def _verdict_lines(verdict: dict[str, Any]) -> Iterator[str]:
         yield f"  warning: {warning}"
     if verdict.get("forced"):
         yield f"  forced past the last blessed model: {verdict['forced']}"
+
+
+def _servability_lines(servability: dict[str, Any]) -> Iterator[str]:
+    """What is wrong with the export, or what serving it takes."""
+    for check in filter(_failed, servability["checks"]):
+        yield from (f"  - {check['name']}: {reason}" for reason in check["reasons"])
+        yield f"    next: {check['next_action']}"
+    if measured := servability.get("measured"):
+        yield (
+            f"  loaded in {figure(measured['load_s'])} s by TensorFlow Serving's loader; one sequence takes "
+            f"{figure(measured['p50_ms'])} ms (p99 {figure(measured['p99_ms'])}), "
+            f"the process {measured['memory_mb']:,.0f} MB"
+        )
+
+
+def _failed(one: dict[str, Any]) -> bool:
+    return not one["passed"]
 
 
 def shown_path(path: str | Path) -> str:

@@ -1,9 +1,12 @@
-"""What lies beside the served model: the schema of its raw features, and requests to try it with."""
+"""What lies beside the served model, and what it is expected to be and to answer.
 
-import base64
+In the export: the schema of its raw features, requests to try it with, requests to warm it up. Outside
+of it: the digests of its files, and requests with the answers that the trainer gave before it exported.
+All requests are made up, see `Synthetic`.
+"""
+
 import json
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,130 +16,109 @@ import tensorflow_transform as tft
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
-from components.ingest.names import argument_name
-from components.trainer.inputs import Inputs, read_vocabulary
-from components.trainer.scaling import read_scaling
-from components.transform.tokens import FIRST_TOKEN, of_one_line
+from components.trainer.export import ServedModel
+from components.trainer.generation import TokenAnswer
+from components.trainer.inputs import Inputs
+from components.trainer.requests import Request, as_json, requests
+from components.trainer.series import SeriesAnswer
+from components.trainer.synthetic import Synthetic
+from components.trainer.warmup import WARMUP, write_warmup
+from pipeline import fingerprint
 
 FOLDER = "assets.extra"  # what TensorFlow Serving leaves alone in a SavedModel
 SCHEMA, REQUESTS = "raw_schema.pbtxt", "example_requests.json"
-SHOWN_SEQUENCES, _SHOWN_STEPS = 3, 20
+EXPECTED = "expected.json"  # in the ModelRun artifact
+_SHOWN_SEQUENCES, _SHOWN_STEPS = 3, 20
+_STORED = 32  # sequences whose answers are kept
+_WARMED_UP = (1, 8, 64)  # sequences in a request
 
-Row = dict[str, list[Any]]  # feature to its steps
 
-
-def write_beside(
-    folder: str,
-    transform: tft.TFTransformOutput,
-    inputs: Inputs,
-    texts: Sequence[str],
-    batch: Mapping[str, tf.Tensor],
-    prompt: str | None = None,
-) -> None:
-    """Writes schema and requests.
+class Beside:
+    """Writes it.
 
     Args:
-      folder: of the SavedModel.
+      folder: of the SavedModel, which is there already.
+      served: the model that was exported.
       transform: output of Transform.
       inputs: features of the model.
       texts: those that are text, whose words are steps.
-      batch: padded sequences; the first ones are shown, turned back into raw values.
-      prompt: what stands between tokens in a prompt; None where there is no signature that takes one.
+      lengths: [N] steps of the training sequences.
     """
-    kept = schema_pb2.Schema()
-    kept.feature.extend(one for one in transform.raw_metadata.schema.feature if one.name in inputs.names)
-    rows = raw_rows(transform, inputs, texts, batch, " " if prompt is None else prompt)
-    requests = example_requests(rows, transform.raw_feature_spec())
-    if prompt is not None:
-        (name,) = inputs.names
-        tokens = [one for one in rows[0][name] if not prompt or not re.search(r"\s", one)][
-            : _SHOWN_STEPS // 2
-        ]
-        requests.append(
-            {
-                "signature_name": "generate",
-                "inputs": {
-                    "prompt": [prompt.join(tokens)], "max_new_tokens": 20, "temperature": 0.8, "seed": 1,
-                },
-            }
-        )  # fmt: skip
-    tf.io.gfile.makedirs(f"{folder}/{FOLDER}")
-    contents = {
-        SCHEMA: text_format.MessageToString(kept),
-        REQUESTS: "[\n" + ",\n".join(json.dumps(one, ensure_ascii=False) for one in requests) + "\n]\n",
-    }
-    for name, content in contents.items():
-        with tf.io.gfile.GFile(f"{folder}/{FOLDER}/{name}", "w") as file:
-            file.write(content)
+
+    def __init__(
+        self,
+        folder: str,
+        served: ServedModel,
+        transform: tft.TFTransformOutput,
+        inputs: Inputs,
+        texts: Sequence[str],
+        lengths: npt.NDArray[np.int64],
+    ) -> None:
+        self._folder, self._served, self._inputs = folder, served, inputs
+        self._schema, self._spec = transform.raw_metadata.schema, transform.raw_feature_spec()
+        answer = served.answer
+        self._prompt = answer.between if isinstance(answer, TokenAnswer) else None
+        self._series = isinstance(answer, SeriesAnswer)
+        between = " " if self._prompt is None else self._prompt
+        self._synthetic = Synthetic(transform, inputs, texts, between)
+        self._usual = [int(one) for one in np.quantile(lengths, [0, 0.25, 0.5, 0.75, 1], method="nearest")]
+
+    def write(self, expected: str) -> None:
+        """Writes all of it; `expected` is the file of what is expected."""
+        folder = f"{self._folder}/{FOLDER}"
+        tf.io.gfile.makedirs(folder)
+        kept = schema_pb2.Schema()
+        kept.feature.extend(one for one in self._schema.feature if one.name in self._inputs.names)
+        _write(f"{folder}/{SCHEMA}", text_format.MessageToString(kept))
+        _write(f"{folder}/{REQUESTS}", self._examples())
+        write_warmup(f"{folder}/{WARMUP}", self._warmup())
+        _write(expected, json.dumps(self._expected()) + "\n")
+
+    def _examples(self) -> str:
+        lengths = [min(one, _SHOWN_STEPS) for one in self._usual[-_SHOWN_SEQUENCES:]]
+        shown = [as_json(one) for one in self._requests(lengths)]
+        return "[\n" + ",\n".join(json.dumps(one, ensure_ascii=False) for one in shown) + "\n]\n"
+
+    def _warmup(self) -> list[Request]:
+        typical, longest = self._usual[2], self._usual[-1]
+        lengths = dict.fromkeys((typical, longest))
+        return [one for count in _WARMED_UP for length in lengths for one in self._requests([length] * count)]
+
+    def _requests(self, lengths: Sequence[int], *, odd: bool = False) -> list[Request]:
+        rows = self._synthetic.rows(lengths, odd=odd)
+        return requests(rows, self._spec, prompt=self._prompt, series=self._series)
+
+    def _expected(self) -> dict[str, Any]:
+        """Digests of the files, requests of all lengths, none and too many steps among them, and answers."""
+        longest = self._usual[-1]
+        lengths = [0, 1, longest + min(longest, 100) + 1, *self._usual]
+        asked = self._requests([lengths[at % len(lengths)] for at in range(_STORED)], odd=True)
+        (examples,) = (one.inputs["examples"] for one in asked if one.signature == "serving_default")
+        answers = {name: one.numpy() for name, one in self._served.answers(tf.constant(examples)).items()}
+        return {
+            "files": files_of(self._folder),
+            "requests": [as_json(one) for one in asked],
+            "answers": {name: _listed(one) for name, one in answers.items()},
+        }
 
 
-def raw_rows(
-    transform: tft.TFTransformOutput,
-    inputs: Inputs,
-    texts: Sequence[str],
-    batch: Mapping[str, tf.Tensor],
-    between: str = " ",
-) -> list[Row]:
-    """The first sequences of a batch in raw values: of a text one step, of an unknown token none.
-
-    `between` stands between the tokens of a text; nothing where they bring their own blanks.
-    """
-    count = min(SHOWN_SEQUENCES, len(batch["mask"]))
-    lengths = np.minimum(batch["mask"].numpy()[:count].sum(axis=1), _SHOWN_STEPS)
-    spec = transform.raw_feature_spec()
-    columns: dict[str, list[list[Any]]] = {}
-    if inputs.numbers:
-        scaling = read_scaling(transform, inputs.numbers)
-        values = np.nan_to_num(batch["numbers"].numpy()[:count]) * scaling.deviation + scaling.mean
-        for place, name in enumerate(inputs.numbers):
-            whole = spec[name].dtype.is_integer
-            kind = np.int64 if whole else np.float32
-            columns[name] = _cut(
-                np.rint(values[:, :, place]) if whole else values[:, :, place], lengths, kind
-            )
-    for place, name in enumerate(inputs.tokens):
-        known = [""] * FIRST_TOKEN + [of_one_line(token) for token in read_vocabulary(transform, name)]
-        tokens = np.array(known, dtype=object)[batch["tokens"].numpy()[:count, :, place]]
-        columns[name] = _cut(tokens, lengths, np.object_)
-    rows = [{name: columns[name][row] for name in inputs.names} for row in range(count)]
-    return [_by_text(row, texts, between) for row in rows]
+def files_of(folder: str) -> dict[str, dict[str, Any]]:
+    """The files of a folder: of each relative path `bytes` and `sha256`."""
+    found = [f"{place}/{name}" for place, _, names in tf.io.gfile.walk(folder) for name in names]
+    return {
+        path[len(folder) :].strip("/"): {
+            "bytes": tf.io.gfile.stat(path).length, "sha256": fingerprint.of_file(path)
+        }
+        for path in sorted(found)
+    }  # fmt: skip
 
 
-def _cut(values: npt.NDArray[Any], lengths: npt.NDArray[np.int64], kind: Any) -> list[list[Any]]:
-    return [row[:length].astype(kind).tolist() for row, length in zip(values, lengths, strict=True)]
+def _listed(array: npt.NDArray[Any]) -> Any:
+    if array.dtype != np.object_:
+        return array.tolist()
+    return np.vectorize(lambda text: text.decode(errors="replace"), otypes=[np.object_])(array).tolist()
 
 
-def _by_text(row: Row, texts: Sequence[str], between: str) -> Row:
-    if not texts:
-        return row
-    return {name: [between.join(steps)] if name in texts else steps[:1] for name, steps in row.items()}
-
-
-def example_requests(rows: Sequence[Row], spec: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Bodies of requests to TensorFlow Serving's REST interface, one a signature."""
-    lengths = [max(map(len, row.values()), default=0) for row in rows]
-    width = max(1, *lengths)
-    tensors: dict[str, list[Any]] = {"lengths": lengths}
-    for name in rows[0]:
-        filler = {tf.string: "", tf.int64: 0}.get(spec[name].dtype, 0.0)
-        tensors[argument_name(name)] = [row[name] + [filler] * (width - len(row[name])) for row in rows]
-    encoded = [base64.b64encode(_example(row, spec)).decode() for row in rows]
-    return [
-        {"signature_name": "sequences", "inputs": tensors},
-        {"signature_name": "serving_default", "inputs": {"examples": [{"b64": one} for one in encoded]}},
-    ]
-
-
-def _example(row: Row, spec: Mapping[str, Any]) -> bytes:
-    features = {}
-    for name, steps in row.items():
-        kind = spec[name].dtype
-        if kind == tf.string:
-            texts = tf.train.BytesList(value=[step.encode() for step in steps])
-            features[name] = tf.train.Feature(bytes_list=texts)
-        elif kind == tf.int64:
-            features[name] = tf.train.Feature(int64_list=tf.train.Int64List(value=steps))
-        else:
-            features[name] = tf.train.Feature(float_list=tf.train.FloatList(value=steps))
-    example = tf.train.Example(features=tf.train.Features(feature=features))
-    return bytes(example.SerializeToString(deterministic=True))
+def _write(path: str, content: str) -> None:
+    with tf.io.gfile.GFile(path, "w") as file:
+        file.write(content)

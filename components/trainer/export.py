@@ -23,13 +23,16 @@ class ServedModel(tf.Module):
       answer: from padded features to the outputs of the signatures; holds the trained model.
       transform: output of Transform; its graph and vocabularies go into the export.
       inputs: features of the model.
+
+    Attributes:
+      answer: as given.
     """
 
     def __init__(self, answer: Answer, transform: tft.TFTransformOutput, inputs: Inputs) -> None:
         super().__init__()
         # The answer itself is kept where `tf.saved_model.save` does not look: of a Keras variable it saves a
         # second one beside that which the graph reads, and the C++ loader restores the second one alone.
-        self._answer = answer
+        self.answer = answer
         self._weights = [one.value for one in answer.model.variables]
         self._inputs = inputs
         self._transform = transform.transform_features_layer()
@@ -43,6 +46,10 @@ class ServedModel(tf.Module):
         ragged = {name: tf.RaggedTensor.from_sparse(transformed[name]) for name in self._inputs.names}
         return pad(stack(ragged, self._inputs))
 
+    def answers(self, examples: tf.Tensor) -> Tensors:
+        """What `serving_default` answers serialized tf.Examples [batch], computed in this process."""
+        return self.answer(self._padded(tf.io.parse_example(examples, self._spec)))
+
     def save(self, folder: str) -> None:
         """Writes the SavedModel.
 
@@ -55,7 +62,7 @@ class ServedModel(tf.Module):
 
         @tf.function(input_signature=[examples])
         def serving_default(examples: tf.Tensor) -> Tensors:
-            return self._answer(self._padded(tf.io.parse_example(examples, self._spec)))
+            return self.answers(examples)
 
         @tf.function(input_signature=[examples])
         def transform_features(examples: tf.Tensor) -> Tensors:
@@ -67,7 +74,7 @@ class ServedModel(tf.Module):
             "sequences": self._sequences(),
             "transform_features": transform_features,
         }
-        if isinstance(answer := self._answer, TokenAnswer | SeriesAnswer):
+        if isinstance(answer := self.answer, TokenAnswer | SeriesAnswer):
             goes_on = self._text(answer) if isinstance(answer, TokenAnswer) else self._series(answer)
             signatures |= {"evaluation": self._evaluation(answer, examples), "generate": goes_on}
         tf.saved_model.save(self, folder, signatures=signatures)
@@ -75,7 +82,7 @@ class ServedModel(tf.Module):
     def _sequences(self) -> Any:
         @tf.function
         def sequences(lengths: tf.Tensor, **features: tf.Tensor) -> Tensors:
-            return self._answer(self._padded_tensors(features, lengths))
+            return self.answer(self._padded_tensors(features, lengths))
 
         return sequences.get_concrete_function(**self._tensors())
 

@@ -13,18 +13,18 @@ from tfx import v1 as tfx
 
 from components.trainer import devices
 from components.trainer.answers import ClassAnswer, NumberAnswer
-from components.trainer.beside import SHOWN_SEQUENCES, write_beside
+from components.trainer.beside import EXPECTED, Beside
 from components.trainer.checkpoint import Checkpoint
 from components.trainer.dataset import Data, widths_of
 from components.trainer.export import Answer, ServedModel
 from components.trainer.fitting import Report, compile_model, fit
 from components.trainer.generation import TokenAnswer
 from components.trainer.holdout import Mask, hold_out
-from components.trainer.inputs import Inputs, pad, read_inputs, read_vocabulary
+from components.trainer.inputs import Inputs, read_inputs, read_vocabulary
 from components.trainer.model import Head, answering, build
 from components.trainer.scaling import read_scaling
 from components.trainer.series import SeriesAnswer
-from components.trainer.survey import read_records, survey
+from components.trainer.survey import survey
 from components.trainer.target import Target, class_target, number_target
 from components.transform.preprocessing import CLASSES, EMPTY_VOCABULARY
 from pipeline.config import Model, Training
@@ -68,8 +68,8 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
     """Trains on the training split and writes the SavedModel.
 
     A tenth of the training split is held out to decide when to stop, see `hold_out`, so that the
-    evaluation split stays unseen. The Keras model, `history.json` (metrics of each epoch) and logs
-    for TensorBoard go to the ModelRun artifact.
+    evaluation split stays unseen. The Keras model, `history.json` (metrics of each epoch), `expected.json`
+    (what the export must hold and answer) and logs for TensorBoard go to the ModelRun artifact.
 
     Args:
       fn_args: `custom_config` holds `Settings`.
@@ -123,11 +123,10 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
     with tf.io.gfile.GFile(f"{fn_args.model_run_dir}/{HISTORY}", "w") as file:
         file.write(json.dumps(history, indent=2) + "\n")
     answer = _answer(answers, settings, transform, inputs, target)
-    ServedModel(answer, transform, inputs).save(fn_args.serving_model_dir)
-    shown = read_records(fn_args.train_files).batch(SHOWN_SEQUENCES).map(data.parse)
-    between = answer.between if isinstance(answer, TokenAnswer) else None
-    batch = pad(next(iter(shown))["stacked"])
-    write_beside(fn_args.serving_model_dir, transform, inputs, settings["texts"], batch, between)
+    served = ServedModel(answer, transform, inputs)
+    served.save(fn_args.serving_model_dir)
+    beside = Beside(fn_args.serving_model_dir, served, transform, inputs, settings["texts"], found.lengths)
+    beside.write(f"{fn_args.model_run_dir}/{EXPECTED}")
     checkpoint.delete()
 
 

@@ -73,6 +73,7 @@ def _declared(library: ctypes.CDLL) -> ctypes.CDLL:
         "TF_Message": (text, [pointer]),
         "TF_NewBuffer": (ctypes.POINTER(Buffer), []),
         "TF_DeleteBuffer": (None, [ctypes.POINTER(Buffer)]),
+        "TF_GetAllOpList": (ctypes.POINTER(Buffer), []),
         "TF_NewGraph": (pointer, []),
         "TF_DeleteGraph": (None, [pointer]),
         "TF_NewSessionOptions": (pointer, []),

@@ -1,0 +1,1 @@
+"""Whether an export loads and answers as TensorFlow Serving will ask it to."""
