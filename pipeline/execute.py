@@ -12,8 +12,8 @@ from tfx.utils import path_utils
 
 from components.auditor.component import read_findings
 from components.ingest.component import MANIFEST
-from components.trainer.training import HISTORY
 from components.servability import component as servability
+from components.trainer.training import HISTORY
 from components.verdict import component as verdict
 from pipeline import __version__, fingerprint, lineage, record, served
 from pipeline.build import create_pipeline, fingerprint_of_source, kinds_of_features

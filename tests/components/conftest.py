@@ -13,6 +13,9 @@ import tensorflow_transform.beam as tft_beam
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from tensorflow_transform.tf_metadata import metadata_io
 
+from components.trainer.inputs import read_inputs
+from components.trainer.model import Head
+from components.trainer.target import Target
 from components.transform.preprocessing import preprocessing_fn
 
 LABEL, MAX_LENGTH = "kind", 6
@@ -176,3 +179,39 @@ def series(tmp_path_factory: pytest.TempPathFactory) -> Transformed:
     """Numbers at each step, without a label."""
     sequences, _ = some_sequences()
     return put_through(tmp_path_factory.mktemp("series"), sequences, None, NUMBERS, task="generation")
+
+
+def _export(transformed: Transformed, head: Head, classes: tuple[str, ...], folder: Path, **changes: object):
+    from tests.components.exported import Exported  # which needs this module
+
+    return Exported(transformed, Target(head, classes), folder / "model", **changes)
+
+
+@pytest.fixture(scope="session")
+def multiclass(transformed, tmp_path_factory):
+    """Each of these is an `Exported`: a model with drawn weights, beside its export."""
+    folder = tmp_path_factory.mktemp("multiclass")
+    return _export(transformed, Head("multiclass", 3), ("2", "10", "z"), folder, bidirectional=True)
+
+
+@pytest.fixture(scope="session")
+def binary(worded, tmp_path_factory):
+    return _export(worded, Head("binary"), ("no", "yes"), tmp_path_factory.mktemp("binary"))
+
+
+@pytest.fixture(scope="session")
+def regression(measured, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("regression")
+    return _export(measured, Head("regression", 1, 120.0, 300.0), (), folder)
+
+
+@pytest.fixture(scope="session")
+def characters(spoken, tmp_path_factory):
+    (size,) = read_inputs(spoken.output, LABEL).tokens.values()
+    folder = tmp_path_factory.mktemp("generation")
+    return _export(spoken, Head("generation", size), (), folder, units=(6, 5))
+
+
+@pytest.fixture(scope="session")
+def numbers(series, tmp_path_factory):
+    return _export(series, Head("generation", 3), (), tmp_path_factory.mktemp("numbers"))

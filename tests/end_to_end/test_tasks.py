@@ -97,7 +97,9 @@ def test_texts_are_told_apart_and_binary_metrics_equal_scikit_learn(tmp_path):
     assert values["auc"] == pytest.approx(sk.roc_auc_score(truth, scores), abs=1e-3)
     assert values["pr_auc"] == pytest.approx(sk.average_precision_score(truth, scores), abs=1e-3)
     beside = home.newest("sms_spam") / "assets.extra"
-    assert {path.name for path in beside.iterdir()} == {"example_requests.json", "raw_schema.pbtxt"}
+    assert {path.name for path in beside.iterdir()} == {
+        "example_requests.json", "raw_schema.pbtxt", "tf_serving_warmup_requests"
+    }  # fmt: skip
     logs = home.artifact("sms_spam", "Trainer", "model_run") / "tensorboard"
     assert list(logs.rglob("events.out.*"))
 

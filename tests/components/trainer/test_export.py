@@ -13,130 +13,11 @@ from hypothesis import strategies as st
 from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow_metadata.proto.v0 import schema_pb2
 
-from components.ingest.names import argument_name
-from components.trainer.answers import ClassAnswer, NumberAnswer
-from components.trainer.beside import raw_rows, write_beside
-from components.trainer.dataset import Data
-from components.trainer.export import ServedModel
-from components.trainer.generation import TokenAnswer
-from components.trainer.inputs import pad, read_inputs, read_vocabulary
-from components.trainer.model import Head, answering, build
-from components.trainer.scaling import read_scaling
-from components.trainer.series import SeriesAnswer
-from components.trainer.target import Target
-from pipeline.config import Model
-from serving.loader.model import Model as Loaded
-from serving.loader.tensors import numpy_kind
-from tests.components.conftest import LABEL, MAX_LENGTH, ODD, WHOLE, Transformed, raw_example
+from components.trainer.answers import ClassAnswer
+from components.trainer.synthetic import UNKNOWN_TEXT, Synthetic
+from tests.components.conftest import MAX_LENGTH
 
-CONFIG = Model(units=(6,), dropout=0.4, recurrent_dropout=0.1, embedding=4)
 LONGEST = 14
-
-
-class Exported:
-    """A model with drawn weights, beside its export as loaded again."""
-
-    def __init__(self, transformed: Transformed, target: Target, folder, **changes: object) -> None:
-        self.transformed, self.target = transformed, target
-        config = CONFIG.model_copy(update=changes)
-        self.inputs = read_inputs(transformed.output, LABEL)
-        keras.utils.set_random_seed(3)
-        model = build(config, self.inputs, target.head)
-        random = np.random.default_rng(1)
-        model.set_weights([random.normal(scale=0.5, size=weight.shape) for weight in model.get_weights()])
-        self.model = answering(model, config, self.inputs, target.head)
-        ServedModel(self._answer(), transformed.output, self.inputs).save(str(folder))
-        self.folder = folder
-        self.served = Loaded(folder)
-
-    def _answer(self):
-        task = self.target.head.task
-        if task == "regression":
-            return NumberAnswer(self.model)
-        if task != "generation":
-            return ClassAnswer(self.model, self.target.classes)
-        if self.inputs.tokens:
-            return TokenAnswer(self.model, read_vocabulary(self.transformed.output, "text"), "characters")
-        return SeriesAnswer(
-            self.model, self.inputs, read_scaling(self.transformed.output, self.inputs.numbers)
-        )
-
-    def trained(self) -> np.ndarray:
-        """The answers of the trainer's model to what Transform wrote."""
-        label = None if self.target.head.task == "generation" else LABEL
-        data = Data([self.transformed.files], self.transformed.output, self.inputs, self.target, label, 64)
-        batches = data.part(None).in_order()
-        return np.concatenate(
-            [self.model(inputs, training=False)[weight > 0] for inputs, _, weight in batches]
-        )
-
-    def ask(self, rows: list[dict], signature: str = "serving_default") -> dict[str, np.ndarray]:
-        rows = [{name: row[name] for name in self.inputs.names} for row in rows]
-        return self.call(signature, examples=[raw_example(row) for row in rows])
-
-    def call(self, signature: str, **inputs: object) -> dict[str, np.ndarray]:
-        """The answer of TensorFlow Serving's loader."""
-        wanted = self.served.signatures[signature].inputs
-        arrays = {name: np.asarray(one, numpy_kind(wanted[name].kind)) for name, one in inputs.items()}
-        return self.served.run(signature, arrays)
-
-    def ask_tensors(self, rows: list[dict], fill: float, extra: int = 2) -> dict[str, np.ndarray]:
-        lengths = [len(row[self.inputs.names[0]]) for row in rows]
-        tensors = self.tensors(rows, fill, max(lengths, default=0) + extra)
-        return self.call("sequences", lengths=lengths, **tensors)
-
-    def tensors(self, rows: list[dict], fill: float, width: int) -> dict[str, np.ndarray]:
-        """Per feature the rows as one tensor; behind each row any value."""
-        kinds = self.transformed.output.raw_feature_spec()
-        tensors = {}
-        for name in self.inputs.names:
-            kind = kinds[name].dtype
-            filler = {tf.string: "any", tf.int64: 7}.get(kind, fill)
-            padded = [list(row[name]) + [filler] * (width - len(row[name])) for row in rows]
-            tensors[argument_name(name)] = np.array(padded, kind.as_numpy_dtype).reshape(len(rows), width)
-        return tensors
-
-    def draw(self, length: int, random: np.random.Generator) -> dict[str, list]:
-        """A sequence of new values for the features."""
-        drawn = {
-            "a": random.normal(50, 30, length).tolist(),
-            WHOLE: (2**40 + random.integers(-5, 20, length)).tolist(),
-            ODD: [0.1] * length,
-            "x": random.normal(3, 4, length).tolist(),
-            "note": [" ".join(random.choice(["good", "BAD!", "Ünder", "new"], 3)) for _ in range(length)],
-            "colour": random.choice(["red", "green", "blue", ""], length).tolist(),
-            "text": random.choice(list("theca \\z"), length).tolist(),
-        }
-        return {name: drawn[name] for name in self.inputs.names}
-
-
-@pytest.fixture(scope="module")
-def multiclass(transformed, tmp_path_factory) -> Exported:
-    target = Target(Head("multiclass", 3), ("2", "10", "z"))
-    return Exported(transformed, target, tmp_path_factory.mktemp("multiclass"), bidirectional=True)
-
-
-@pytest.fixture(scope="module")
-def binary(worded, tmp_path_factory) -> Exported:
-    return Exported(worded, Target(Head("binary"), ("no", "yes")), tmp_path_factory.mktemp("binary"))
-
-
-@pytest.fixture(scope="module")
-def regression(measured, tmp_path_factory) -> Exported:
-    target = Target(Head("regression", 1, 120.0, 300.0))
-    return Exported(measured, target, tmp_path_factory.mktemp("regression"))
-
-
-@pytest.fixture(scope="module")
-def characters(spoken, tmp_path_factory) -> Exported:
-    size = next(iter(read_inputs(spoken.output, LABEL).tokens.values()))
-    target = Target(Head("generation", size))
-    return Exported(spoken, target, tmp_path_factory.mktemp("characters"), units=(6, 5))
-
-
-@pytest.fixture(scope="module")
-def numbers(series, tmp_path_factory) -> Exported:
-    return Exported(series, Target(Head("generation", 3)), tmp_path_factory.mktemp("series"))
 
 
 MAIN = {"multiclass": "probabilities", "binary": "probabilities", "regression": "prediction"}
@@ -144,7 +25,7 @@ EVERY = [*MAIN, "characters", "numbers"]
 
 
 @pytest.fixture(params=EVERY)
-def exported(request) -> Exported:
+def exported(request):
     return request.getfixturevalue(request.param)
 
 
@@ -263,22 +144,11 @@ def test_the_export_holds_no_op_that_needs_a_gpu_or_python(exported):
     assert not {op for op in ops if "Random" in op and "Stateless" not in op}
 
 
-def first_ones(exported: Exported) -> dict[str, tf.Tensor]:
-    data = Data(
-        [exported.transformed.files], exported.transformed.output, exported.inputs, exported.target, None, 8
-    )
-    return pad(next(iter(data.part(None).records.batch(5).map(data.parse)))["stacked"])
-
-
 def test_the_requests_beside_the_model_are_answered(exported):
-    texts = ["note"] if "note" in exported.inputs.names else []
-    between = "" if "text" in exported.inputs.names else None
-    batch = first_ones(exported)
-    write_beside(str(exported.folder), exported.transformed.output, exported.inputs, texts, batch, between)
     requests = json.loads((exported.folder / "assets.extra" / "example_requests.json").read_text())
-    assert [one["signature_name"] for one in requests] == [
-        "sequences", "serving_default", *(["generate"] if between is not None else [])
-    ]  # fmt: skip
+    generates = exported.target.head.task == "generation"
+    wanted = ["sequences", "serving_default", *(["generate"] if generates else [])]
+    assert [one["signature_name"] for one in requests] == wanted
     answers = []
     for request in requests:
         values = {name: decoded(one) for name, one in request["inputs"].items()}
@@ -296,26 +166,39 @@ def decoded(value: object) -> object:
     return [decoded(one) for one in value] if isinstance(value, list) else value
 
 
-@pytest.mark.parametrize("name", ["multiclass", "regression"])
-def test_the_requests_hold_sequences_of_the_training_split(name, request):
-    exported = request.getfixturevalue(name)
-    rows = raw_rows(exported.transformed.output, exported.inputs, [], first_ones(exported))
-    kept = slice(-MAX_LENGTH, None) if name == "multiclass" else slice(None)
-    originals = [one["a"][kept] for one in exported.transformed.sequences]
-    for row in rows:
-        close = [len(one) == len(row["a"]) and np.allclose(one, row["a"], rtol=1e-3) for one in originals]
-        assert any(close)
+def test_no_request_holds_a_record_and_all_lie_within_what_training_showed(exported):
+    originals = exported.transformed.sequences
+    texts = ["note"] if "note" in exported.inputs.names else []
+    made = Synthetic(exported.transformed.output, exported.inputs, texts).rows([5] * 40)
+    for name in exported.inputs.names:
+        said = [step for row in made for step in row[name]]
+        shown = [step for row in originals for step in row[name]]
+        if isinstance(shown[0], str):
+            words = {word.lower() for step in shown for word in step.split()} | set(shown)
+            assert {word.lower() for step in said for word in step.split()} <= words | {""}
+            assert UNKNOWN_TEXT not in said
+        elif len(set(shown)) > 1:
+            assert not set(said) & set(shown) or isinstance(said[0], int)
+            middle, spread = np.nanmean(shown), np.nanstd(shown)
+            assert np.abs(np.mean(said) - middle) < spread
+            assert 0.5 * spread < np.std(said) < 2 * spread
 
 
-def test_a_request_s_text_of_generation_is_put_together_as_it_was_cut(characters):
-    transformed = characters.transformed
-    rows = raw_rows(transformed.output, characters.inputs, ["text"], first_ones(characters), "")
-    originals = ["".join(one["text"]) for one in transformed.sequences]
-    assert [row["text"] for row in rows] == [[text] for text in originals[: len(rows)]]
+def test_the_same_seed_draws_the_same_sequences_of_the_lengths_asked_for(multiclass):
+    synthetic = Synthetic(multiclass.transformed.output, multiclass.inputs, [])
+    first, second = (synthetic.rows([3, 0, 7], odd=False, seed=4) for _ in range(2))
+    assert first == second != synthetic.rows([3, 0, 7], seed=5)
+    assert [{len(steps) for steps in row.values()} for row in first] == [{3}, {0}, {7}]
+
+
+def test_odd_sequences_hold_missing_numbers_and_unknown_tokens(multiclass, characters):
+    numbers = Synthetic(multiclass.transformed.output, multiclass.inputs, []).rows([200], odd=True)
+    assert 5 < np.isnan(numbers[0]["a"]).sum() < 50
+    tokens = Synthetic(characters.transformed.output, characters.inputs, []).rows([200], odd=True)
+    assert 5 < tokens[0]["text"].count(UNKNOWN_TEXT) < 50
 
 
 def test_the_schema_beside_the_model_names_its_raw_features(binary):
-    write_beside(str(binary.folder), binary.transformed.output, binary.inputs, ["note"], first_ones(binary))
     schema = text_format.Parse(
         (binary.folder / "assets.extra" / "raw_schema.pbtxt").read_text(), schema_pb2.Schema()
     )
