@@ -21,7 +21,7 @@ from components.verdict.evaluator import Evaluator
 from components.verdict.slices import TIME, sliced_by
 from pipeline import fingerprint
 from pipeline.config import Config, FeatureKind, GivenSource, expand
-from pipeline.errors import SluiceError
+from pipeline.errors import ConfigError, SluiceError
 from pipeline.gate_checks import classes_named
 
 TRAIN, EVAL = "train", "eval"
@@ -165,7 +165,7 @@ def _model_stages(
     )
     servability.add_upstream_node(model_gate)  # a refused model ends the run, on every runner
     servability_gate = ServabilityGate(blessing=servability.outputs["blessing"])
-    before_push = [servability, servability_gate, *_model_server(config, model, examples, model_gate)]
+    before_push = [servability, servability_gate, *_model_server(config, model, examples, model_gate, on_kubeflow)]
     pusher = tfx.components.Pusher(
         model=model,
         model_blessing=verdict.outputs["blessing"],
@@ -181,11 +181,15 @@ def _model_stages(
 
 
 def _model_server(
-    config: Config, model: tfx.types.BaseChannel, examples: tfx.types.BaseChannel, gate: BaseNode
+    config: Config, model: tfx.types.BaseChannel, examples: tfx.types.BaseChannel, gate: BaseNode, on_kubeflow: bool
 ) -> list[BaseNode]:
     """The stock stage that asks a model server in Docker, and its gate, where an image is configured."""
     if (image := config.servability.tf_serving_image) is None:
         return []
+    if on_kubeflow:
+        raise ConfigError(
+            "TFX's InfraValidator does not compile for Kubeflow", ["leave servability.tf_serving_image out"]
+        )
     name, _, tag = image.rpartition(":")
     validator = tfx.components.InfraValidator(
         model=model,

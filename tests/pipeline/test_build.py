@@ -13,13 +13,15 @@ from tfx.orchestration.kubeflow.v2 import kubeflow_v2_dag_runner
 
 from pipeline import demo_data
 from pipeline.build import create_pipeline, fingerprint_of_source
-from pipeline.config import Config
+from pipeline.config import Config, Servability
 from pipeline.config_file import load
+from pipeline.errors import ConfigError
 
 CONFIGS = Path(__file__).resolve().parents[2] / "pipeline" / "configs"
 DATA_STAGES = ["Ingest", "StatisticsGen", "SchemaGen", "ExampleValidator", "Auditor", "DataGate"]
 MODEL_STAGES = [
-    "Transform", "Trainer", "LastBlessed", "TrainEvaluator", "Evaluator", "Verdict", "ModelGate", "Pusher",
+    "Transform", "Trainer", "LastBlessed", "TrainEvaluator", "Evaluator", "Verdict", "ModelGate",
+    "Servability", "ServabilityGate", "Pusher",
 ]  # fmt: skip
 
 
@@ -79,8 +81,19 @@ def test_it_compiles_for_kubeflow(name, tmp_path):
 def test_nothing_is_pushed_before_the_gate_let_the_model_through(demo):
     ir = compiler.Compiler().compile(create_pipeline(demo, root="root"))
     nodes = {node.pipeline_node.node_info.id: node.pipeline_node for node in ir.nodes}
-    assert "ModelGate" in nodes["Pusher"].upstream_nodes
+    assert {"Servability", "ServabilityGate"} <= set(nodes["Pusher"].upstream_nodes)
+    assert "ModelGate" in nodes["Servability"].upstream_nodes
     assert list(nodes["ModelGate"].upstream_nodes) == ["Verdict"]
+
+
+def test_a_model_server_is_asked_as_well_where_an_image_is_named(demo):
+    named = demo.model_copy(update={"servability": Servability(tf_serving_image="tensorflow/serving:2.16.1")})
+    ir = compiler.Compiler().compile(create_pipeline(named, root="root"))
+    nodes = {node.pipeline_node.node_info.id: node.pipeline_node for node in ir.nodes}
+    assert {"InfraValidator", "ServerGate"} <= set(nodes["Pusher"].upstream_nodes)
+    assert "ModelGate" in nodes["InfraValidator"].upstream_nodes
+    with pytest.raises(ConfigError, match="leave servability.tf_serving_image out"):
+        create_pipeline(named, root="root", on_kubeflow=True)
 
 
 def test_a_bound_changes_the_verdict_and_leaves_training_cached(demo, tmp_path):
@@ -121,6 +134,7 @@ def test_every_stage_is_there_on_this_stack(demo):
             "Transform",
             "Trainer",
             "Evaluator",
+            "InfraValidator",
             "Pusher",
         )
     )

@@ -116,6 +116,10 @@ def test_all_mistakes_come_in_one_message(load_text):
             "audit: {severity: {near-duplicates: warning}}",
             "audit.severity, near-duplicates: no such check (did you mean near-duplicate?)",
         ),
+        ('servability: {tf_serving: "1.15"}', "TensorFlow Serving 1.15 are not known here; use 2.16 or 2.19"),
+        ("servability: {p99_ms: 0}", "servability.p99_ms: expected more than 0"),
+        ("servability: {tf_serving_image: tensorflow}", "expected an image with its tag, such as tensorflow/"),
+        ("servability: {tf_serving_image: a/b:1}", "servability.tf_serving_image: no Docker engine answers"),
         ("push: {to: rows.csv/below}", "push.to: cannot write to"),
         ("schema: rows.csv", "is no schema in text format"),
         (
@@ -377,7 +381,8 @@ def test_the_published_json_schema_is_in_step():
     published = (ROOT / "pipeline" / "config.schema.json").read_text(encoding="utf-8")
     assert published == json_schema(), "run `make schema`"
     assert set(json.loads(published)["properties"]) == {
-        "name", "task", "data", "split", "schema", "audit", "model", "training", "gate", "push", "run",
+        "name", "task", "data", "split", "schema", "audit", "model", "training", "gate",
+        "servability", "push", "run",
     }  # fmt: skip
 
 
