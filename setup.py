@@ -16,6 +16,15 @@ setup(
         "components.servability": ["ops/*.txt"],
     },
     # Workers run in an image or environment that has the pinned requirements; see requirements/.
-    install_requires=["tfx>=1.16,<1.22", "click", "pydantic>=2", "pyyaml", "rich", "scipy", "tensorboard"],
+    install_requires=[
+        "tfx>=1.16,<1.22",
+        "click",
+        "fasteners",
+        "pydantic>=2",
+        "pyyaml",
+        "rich",
+        "scipy",
+        "tensorboard",
+    ],
     entry_points={"console_scripts": ["sluice=pipeline.cli:main"]},
 )

@@ -1,7 +1,7 @@
 """Digests of files and of code: what decides whether a stage's earlier result still holds."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 _CHUNK_BYTES = 1 << 20
@@ -28,10 +28,16 @@ def of_file(path: str | Path) -> str:
 def of_folder(folder: str | Path) -> str:
     """SHA-256 over the relative names and contents of all files of a folder."""
     root = Path(folder)
+    files = (path for path in root.rglob("*") if path.is_file())
+    return of_digests({path.relative_to(root).as_posix(): of_file(path) for path in files})
+
+
+def of_digests(files: Mapping[str, str]) -> str:
+    """The same of a folder whose files have these relative names and, by `of_file`, these digests."""
     digest = hashlib.sha256()
-    for path in sorted(path for path in root.rglob("*") if path.is_file()):
-        digest.update(path.relative_to(root).as_posix().encode() + b"\0")
-        digest.update(bytes.fromhex(of_file(path)))
+    for name in sorted(files, key=lambda name: name.split("/")):
+        digest.update(name.encode() + b"\0")
+        digest.update(bytes.fromhex(files[name]))
     return digest.hexdigest()
 
 

@@ -1,0 +1,1 @@
+"""Stage 9: versions for TensorFlow Serving, each appearing whole or not at all."""

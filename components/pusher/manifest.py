@@ -1,0 +1,103 @@
+"""What is on record of a version: its files, the run that made it, and who forced it or went back to it."""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
+
+from pipeline import fingerprint
+
+_CHUNK_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class Digest:
+    """Content of one file: SHA-256 in hex, and its size in bytes."""
+
+    sha256: str
+    size: int
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a version comes from.
+
+    Attributes:
+      run_id: of the run that made the model.
+      verdict: `blessed`, and how many of the requirements `asked` were `met`.
+      forced: `reason` and `by` whom, where the model is worse than the last blessed one.
+      rolled_back_from: the `version` served before, the one gone back `to`, `reason` and `by`.
+    """
+
+    run_id: str | None = None
+    verdict: Mapping[str, Any] | None = None
+    forced: Mapping[str, str] | None = None
+    rolled_back_from: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """One version, as it was pushed."""
+
+    version: int
+    sha256: str
+    files: Mapping[str, Digest]
+    pushed_at: str
+    origin: Origin
+
+    def summary(self) -> dict[str, Any]:
+        """All but the files."""
+        return {
+            "version": self.version,
+            "sha256": self.sha256,
+            "pushed_at": self.pushed_at,
+            **asdict(self.origin),
+        }
+
+    def as_json(self) -> str:
+        """The content of `<version>.json`."""
+        files = {name: asdict(digest) for name, digest in self.files.items()}
+        return json.dumps({**self.summary(), "files": files}, indent=2, ensure_ascii=False) + "\n"
+
+
+def parse(text: str) -> Manifest | None:
+    """The manifest in a file's text; None where it is damaged."""
+    try:
+        found = json.loads(text)
+        return Manifest(
+            found["version"],
+            found["sha256"],
+            {name: Digest(**digest) for name, digest in found["files"].items()},
+            found["pushed_at"],
+            Origin(*(found[key] for key in ("run_id", "verdict", "forced", "rolled_back_from"))),
+        )
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def of_files(files: Mapping[str, Digest]) -> str:
+    """SHA-256 of a folder of these files, see `fingerprint.of_folder`."""
+    return fingerprint.of_digests({name: digest.sha256 for name, digest in files.items()})
+
+
+class Readable(Protocol):
+    """An open file."""
+
+    def read(self, size: int, /) -> bytes:
+        """Up to `size` bytes; none at the end."""
+
+
+def digest_of(file: Readable, also: Callable[[bytes], object] = lambda _: None) -> Digest:
+    """Reads a file to its end.
+
+    Args:
+      file: open for reading bytes.
+      also: told each piece, in order.
+    """
+    sha256, size = hashlib.sha256(), 0
+    while piece := file.read(_CHUNK_BYTES):
+        sha256.update(piece)
+        size += len(piece)
+        also(piece)
+    return Digest(sha256.hexdigest(), size)

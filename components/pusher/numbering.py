@@ -1,0 +1,45 @@
+"""What a version may be called, and which ones have to go."""
+
+import re
+from collections.abc import Iterable
+
+from pipeline.errors import SluiceError
+
+LARGEST = 2**63 - 1  # TensorFlow Serving reads a version as int64
+
+
+def version_of(name: str) -> int | None:
+    """The number of a child of the base path, as TensorFlow Serving reads it; None where it is no version."""
+    if not re.fullmatch(r"[0-9]+", name) or int(name) > LARGEST:
+        return None
+    return int(name)
+
+
+def next_version(known: Iterable[int], now_s: float) -> int:
+    """The version of a new push: the time in seconds, or one more than any version there ever was.
+
+    Args:
+      known: every version that is there or on record, removed ones too.
+      now_s: seconds since 1970; the clock may have been set back.
+
+    Raises:
+      SluiceError: there is no larger number.
+    """
+    version = max(int(now_s), *(one + 1 for one in known), 1)
+    if version > LARGEST:
+        raise SluiceError(
+            f"there is no version after {LARGEST}, the largest number TensorFlow Serving reads",
+            ["rename the folder of that version, or push to another name"],
+        )
+    return version
+
+
+def surplus(ours: Iterable[int], keep: int, served: int | None) -> list[int]:
+    """The versions that retention removes, oldest first.
+
+    Args:
+      ours: the versions that are there and that a push of ours made.
+      keep: how many of the newest stay.
+      served: what TensorFlow Serving still answers from, whatever its age.
+    """
+    return sorted(version for version in sorted(ours, reverse=True)[keep:] if version != served)

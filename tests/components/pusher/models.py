@@ -1,0 +1,38 @@
+"""Small folders that look like SavedModels, and what they hold by hashlib alone."""
+
+import hashlib
+from pathlib import Path
+
+from components.pusher.local_target import LocalTarget
+from components.pusher.manifest import Origin
+from components.pusher.source import LocalFolder
+from components.pusher.target import Pushed
+
+FILES = ("saved_model.pb", "variables/variables.index", "assets/words", "assets/nested/saved_model.pb")
+
+
+def make_model(folder: Path, content: str = "first") -> Path:
+    """Writes a model whose every file holds `content` and its own name."""
+    for name in FILES:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"{name}: {content}\n" * 1000)
+    return folder
+
+
+def held(folder: Path | str) -> dict[str, str]:
+    """Relative name to SHA-256 of each file of a folder."""
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in Path(folder).rglob("*")
+        if path.is_file()
+    }
+
+
+def push(base: Path, model: Path, keep: int = 5, **origin: object) -> Pushed:
+    return LocalTarget(base).push(LocalFolder(model), Origin(**origin), keep)
+
+
+def numbers(base: Path) -> list[int]:
+    """The versions that TensorFlow Serving sees, oldest first."""
+    return sorted(int(path.name) for path in base.iterdir() if path.name.isdecimal())
