@@ -83,8 +83,7 @@ class LocalTarget:
         with _in_words(self.base), self._locked():
             leftovers.sweep(self)
             served = next(iter(self.versions()), None)
-            files = digests_of_model(source)
-            refuse_changes(files if expected is None else expected, files, f"{source.path} is damaged")
+            files = digests_of_model(source, expected)
             sha256 = manifest.of_files(files)
             if served is not None and fingerprint.of_folder(self.versions()[served]) == sha256:
                 return Pushed(served, self.versions()[served], sha256, already_served=True)

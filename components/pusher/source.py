@@ -78,13 +78,15 @@ def digests_of(source: Source) -> dict[str, Digest]:
     return found
 
 
-def digests_of_model(source: Source) -> dict[str, Digest]:
+def digests_of_model(source: Source, expected: Mapping[str, Digest] | None) -> dict[str, Digest]:
     """What each file of a SavedModel holds.
 
     Raises:
-      SluiceError: it is none.
+      SluiceError: it is not what was expected, or no SavedModel.
     """
     found = digests_of(source)
+    if expected is not None:
+        refuse_changes(expected, found, f"{source.path} is damaged; nothing was pushed")
     if SAVED_MODEL not in found:
         raise SluiceError(
             f"{source.path} cannot be pushed",

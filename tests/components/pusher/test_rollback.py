@@ -1,0 +1,106 @@
+"""Going back to an old version."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from components.pusher.local_target import LocalTarget
+from components.pusher.rollback import roll_back
+from components.pusher.target import Pushed
+from pipeline import fingerprint
+from pipeline.errors import ConfigError, SluiceError
+from tests.components.pusher.models import held, make_model, numbers, push
+
+
+@pytest.fixture
+def base(tmp_path: Path) -> Path:
+    return tmp_path / "models" / "fraud"
+
+
+def pushed(base: Path, *contents: str) -> list[int]:
+    made = [
+        push(base, make_model(base.parent / "model", content), keep=9, run_id=f"run-{content}")
+        for content in contents
+    ]
+    return [one.version for one in made]
+
+
+def back(base: Path, version: int | None = None, **on_record: str) -> tuple[int, Pushed]:
+    known = {int(name.removeprefix("v")): sha256 for name, sha256 in on_record.items()}
+    return roll_back(LocalTarget(base), version, keep=9, reason="worse", by="ana", on_record=known)
+
+
+def test_the_old_content_is_served_under_a_higher_number(base, tmp_path):
+    first, second = pushed(base, "a", "b")
+    before = held(base / str(first))
+    old, made = back(base)
+    assert (old, numbers(base)) == (first, [first, second, made.version])
+    assert held(made.path) == before == held(make_model(tmp_path / "expected", "a"))
+
+
+def test_manifest_and_log_say_who_went_back_from_where_and_why(base):
+    first, second = pushed(base, "a", "b")
+    _, made = back(base)
+    manifest = json.loads((base / ".sluice" / "versions" / f"{made.version}.json").read_text())
+    gone_back = {"version": second, "to": first, "reason": "worse", "by": "ana"}
+    assert manifest["rolled_back_from"] == gone_back
+    assert manifest["run_id"] == "run-a"
+    log = [json.loads(line) for line in (base / ".sluice" / "audit.jsonl").read_text().splitlines()]
+    assert [(event["event"], event["version"]) for event in log] == [
+        ("pushed", first), ("pushed", second), ("rolled-back", made.version),
+    ]  # fmt: skip
+    assert log[-1]["rolled_back_from"] == gone_back
+
+
+def test_without_a_version_it_is_the_newest_of_other_content(base):
+    first, _ = pushed(base, "a", "b")
+    _, again = back(base)
+    old, _ = back(base)
+    assert (old, again.version > old) == (first + 1, True)
+
+
+def test_a_version_can_be_named(base):
+    first, *_ = pushed(base, "a", "b", "c")
+    assert back(base, first)[0] == first
+
+
+def test_what_was_damaged_meanwhile_is_refused_with_the_file(base):
+    first, second = pushed(base, "a", "b")
+    (base / str(first) / "assets" / "words").write_text("half\n")
+    (base / str(first) / "saved_model.pb").unlink()
+    (base / str(first) / "more").write_text("")
+    with pytest.raises(SluiceError, match=f"{first} is damaged") as refused:
+        back(base)
+    assert "assets/words: expected 16,000 bytes" in str(refused.value)
+    assert re.search("saved_model.pb: expected .*, got no such file", str(refused.value))
+    assert "more: was not there before" in str(refused.value)
+    assert numbers(base) == [first, second]
+
+
+def test_usage_that_cannot_be_meant_is_an_error_of_usage(base):
+    with pytest.raises(ConfigError, match="there is nothing to go back to"):
+        back(base)
+    (first,) = pushed(base, "a")
+    with pytest.raises(ConfigError, match="no older version"):
+        back(base)
+    with pytest.raises(ConfigError, match="is the one that is served"):
+        back(base, first)
+    with pytest.raises(ConfigError, match="no version 12") as refused:
+        back(base, 12)
+    assert f"expected one of {first}" in str(refused.value)
+    pushed(base, "b", "a")
+    with pytest.raises(ConfigError, match="has the content of version"):
+        back(base, first)
+
+
+def test_a_version_without_manifest_needs_a_run_that_vouches_for_it(base, tmp_path):
+    theirs = make_model(base / "7", "theirs")
+    pushed(base, "a")
+    with pytest.raises(SluiceError, match="neither a manifest nor a run is on record"):
+        back(base, 7)
+    with pytest.raises(SluiceError, match="not those of the run that pushed it"):
+        back(base, 7, v7="0" * 64)
+    _, made = back(base, 7, v7=fingerprint.of_folder(theirs))
+    assert held(made.path) == held(make_model(tmp_path / "expected", "theirs"))
