@@ -10,6 +10,7 @@ from tfx.dsl.components.base.base_node import BaseNode
 from components.auditor.component import Auditor, DataGate
 from components.ingest.component import Ingest
 from components.ingest.layout import look
+from components.pusher import component as pusher
 from components.servability.component import Servability, ServabilityGate
 from components.trainer import training
 from components.transform import preprocessing
@@ -42,6 +43,7 @@ def create_pipeline(
     kinds: Mapping[str, FeatureKind] | None = None,
     until_audit: bool = False,
     forced: str = "",
+    forced_by: str = "",
     on_kubeflow: bool = False,
 ) -> tfx.dsl.Pipeline:
     """The pipeline of a configuration, the same for every runner.
@@ -54,6 +56,7 @@ def create_pipeline(
       kinds: feature to kind, where `data.features` does not name them; else features of bytes are categories.
       until_audit: stop after the data has been judged.
       forced: why the model may be worse than the last blessed one; empty where it may not.
+      forced_by: who took that on themselves.
       on_kubeflow: find the last blessed model by a query of Kubeflow's own, the only one it has.
     """
     ingest = Ingest(config=_data_settings(config), source_fingerprint=source_fingerprint)
@@ -87,7 +90,14 @@ def create_pipeline(
     if not until_audit:
         known = config.data.features or kinds or {}
         stages += _model_stages(
-            config, known, examples, schema.outputs["schema"], gate, forced=forced, on_kubeflow=on_kubeflow
+            config,
+            known,
+            examples,
+            schema.outputs["schema"],
+            gate,
+            forced=forced,
+            forced_by=forced_by,
+            on_kubeflow=on_kubeflow,
         )
     return tfx.dsl.Pipeline(
         pipeline_name=config.name.replace("_", "-"),  # the only names Kubeflow takes
@@ -114,6 +124,7 @@ def _model_stages(
     gate: BaseNode,
     *,
     forced: str,
+    forced_by: str,
     on_kubeflow: bool,
 ) -> list[BaseNode]:
     transform = tfx.components.Transform(
@@ -153,6 +164,7 @@ def _model_stages(
         transform_graph=transform.outputs["transform_graph"],
         config=_verdict_settings(config),
         forced=forced,
+        forced_by=forced_by,
         code=fingerprint.of_code(["components/verdict", "components/trainer/metrics"]),
     )
     model_gate = ModelGate(blessing=verdict.outputs["blessing"])
@@ -165,19 +177,21 @@ def _model_stages(
     )
     servability.add_upstream_node(model_gate)  # a refused model ends the run, on every runner
     servability_gate = ServabilityGate(blessing=servability.outputs["blessing"])
-    before_push = [servability, servability_gate, *_model_server(config, model, examples, model_gate, on_kubeflow)]
-    pusher = tfx.components.Pusher(
+    asked = _model_server(config, model, examples, model_gate, on_kubeflow)
+    before_push = [servability, servability_gate, *asked]
+    push = pusher.Pusher(
         model=model,
         model_blessing=verdict.outputs["blessing"],
         infra_blessing=servability.outputs["blessing"],
         push_destination=tfx.proto.PushDestination(
-            filesystem=tfx.proto.PushDestination.Filesystem(base_directory=f"{config.push.to}/{config.name}")
+            filesystem=tfx.proto.PushDestination.Filesystem(base_directory=config.push_base)
         ),
+        custom_config={pusher.KEEP: config.push.keep},
     )
     for stage in before_push:
-        pusher.add_upstream_node(stage)
+        push.add_upstream_node(stage)
     judged = [transform, trainer, resolver, evaluator, train_evaluator, verdict, model_gate]
-    return [*judged, *before_push, pusher]
+    return [*judged, *before_push, push]
 
 
 def _model_server(

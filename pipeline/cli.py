@@ -1,5 +1,6 @@
 """The command line. Nothing here imports TensorFlow before a command needs it."""
 
+import getpass
 import json
 import os
 import shutil
@@ -77,7 +78,7 @@ def run(
     forced = on_one_line(reason or "")
     if force_bless != bool(forced):
         raise click.UsageError("--force-bless and --reason TEXT belong together; give both")
-    _execute(config, overrides, beam_args, until_audit=False, forced=forced)
+    _execute(config, overrides, beam_args, until_audit=False, forced=forced, forced_by=forced and _user())
 
 
 @cli.command()
@@ -112,12 +113,36 @@ def why(run: str | None, root: str, as_json: bool) -> None:
 @cli.command()
 @_CONFIG
 @_SET
-def versions(config: str, overrides: tuple[str, ...]) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print them as JSON.")
+def versions(config: str, overrides: tuple[str, ...], as_json: bool) -> None:
     """Lists what was pushed for TF Serving, newest first, with the run that made it."""
+    from pipeline import served
     from pipeline.config_file import load
-    from pipeline.served import version_lines
 
-    for line in version_lines(load(config, overrides, local_files=False)):
+    loaded = load(config, overrides, local_files=False)
+    if as_json:
+        click.echo(json.dumps(served.rows(loaded), indent=2, ensure_ascii=False))
+        return
+    for line in served.version_lines(loaded):
+        click.echo(line)
+
+
+@cli.command()
+@_CONFIG
+@click.argument("version", required=False, type=click.IntRange(min=0))
+@_SET
+@click.option("--reason", metavar="TEXT", help="Why; it stays on record.")
+def rollback(config: str, version: int | None, overrides: tuple[str, ...], reason: str | None) -> None:
+    """Goes back to an old version, by pushing it again as the newest.
+
+    VERSION is one that `sluice versions` lists; without it, the newest whose content is not that of the
+    one that is served.
+    """
+    from pipeline.config_file import load
+    from pipeline.served import rollback_lines
+
+    loaded = load(config, overrides, local_files=False)
+    for line in rollback_lines(loaded, version, reason=on_one_line(reason or ""), by=_user()):
         click.echo(line)
 
 
@@ -159,6 +184,7 @@ def _execute(
     until_audit: bool,
     as_json: bool = False,
     forced: str = "",
+    forced_by: str = "",
 ) -> None:
     from components.verdict.policy import PARADOX, accuracy_alone
     from pipeline import terminal
@@ -192,7 +218,9 @@ def _execute(
 
                 from pipeline.execute import execute
 
-                result = execute(config, folder, on_stage, until_audit=until_audit, forced=forced)
+                result = execute(
+                    config, folder, on_stage, until_audit=until_audit, forced=forced, forced_by=forced_by
+                )
         except KeyboardInterrupt:  # while the libraries were loading: nothing has begun
             give_up()
         _report(console, folder)
@@ -273,6 +301,14 @@ def _report(console: "Console", folder: Path) -> None:
         console.print(f"the log has the whole of it: {shown}/{record.LOG}")
     elif run["status"] != "checked":
         console.print(f"next: {_program()} why {shown}")
+
+
+def _user() -> str:
+    """Who is at the command line, for the record."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user may have no name
+        return f"user {os.getuid()}"
 
 
 def _program() -> str:

@@ -342,7 +342,7 @@ class Push(_Section):
     """Where approved models go."""
 
     to: Annotated[str, Field(description="TF Serving base path is <to>/<name>")] = "serving_models"
-    keep: Positive = 5
+    keep: Annotated[Positive, Field(description="versions that stay; older ones are removed")] = 5
 
 
 class Run(_Section):
@@ -378,6 +378,11 @@ class Config(_Section):
     servability: Servability = Servability()
     push: Push = Push()
     run: Run = Run()
+
+    @property
+    def push_base(self) -> str:
+        """What TF Serving polls: `<push.to>/<name>`, a folder or a prefix of an object store."""
+        return f"{self.push.to.rstrip('/')}/{self.name}"
 
     @property
     def label(self) -> str:

@@ -15,7 +15,6 @@ from pipeline.words import nearest
 NO_SOURCE = "no-source"  # stands for a source that is missing or wrong, so that the rest can be checked
 # What the configuration already names and no stage does yet. `None`: the whole key, otherwise these values.
 NOT_YET: dict[str, tuple[str, ...] | None] = {
-    "push.keep": None,
     "run.runner": ("beam",),
 }
 
@@ -212,7 +211,12 @@ def missing_files(config: Config) -> Iterator[str]:
             "servability.tf_serving_image: no Docker engine answers here; start it, or leave the key out: "
             "the model is loaded and asked without Docker in any case"
         )
-    existing = next(path for path in (Path(config.push.to), *Path(config.push.to).parents) if path.exists())
+    if "://" not in config.push.to:
+        yield from _push_problems(Path(config.push.to))
+
+
+def _push_problems(folder: Path) -> Iterator[str]:
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
     if not existing.is_dir() or not os.access(existing, os.W_OK):
         yield f"push.to: cannot write to {existing}; give a folder that can be made and written"
 
@@ -241,6 +245,6 @@ def _schema_problems(path: Path) -> Iterator[str]:
 
 def _remote_problems(config: Config) -> Iterator[str]:
     places = [("data.source", path) for path in source_paths(config.data)]
-    for key, place in (*places, ("push.to", config.push.to), ("run.root", config.run.root)):
+    for key, place in (*places, ("run.root", config.run.root)):
         if "://" in place:
             yield f"{key}: {place}: remote places are not available yet; give a local one"

@@ -8,14 +8,13 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from tfx.utils import path_utils
-
 from components.auditor.component import read_findings
 from components.ingest.component import MANIFEST
+from components.pusher import component as pusher
 from components.servability import component as servability
 from components.trainer.training import HISTORY
 from components.verdict import component as verdict
-from pipeline import __version__, fingerprint, lineage, record, served
+from pipeline import __version__, lineage, record
 from pipeline.build import create_pipeline, fingerprint_of_source, kinds_of_features
 from pipeline.config import Config
 from pipeline.errors import INTERRUPTED, SluiceError
@@ -45,7 +44,7 @@ class Result:
     exit_code: int = 1
     finished: str | None = None
     stages: list[local.Stage] = field(default_factory=list)
-    pushed: dict[str, str] | None = None
+    pushed: dict[str, Any] | None = None
     error: str | None = None
     history: dict[str, Any] | None = None
 
@@ -74,7 +73,13 @@ def versions() -> dict[str, str]:
 
 
 def execute(
-    config: Config, folder: Path, on_stage: local.Listener, *, until_audit: bool = False, forced: str = ""
+    config: Config,
+    folder: Path,
+    on_stage: local.Listener,
+    *,
+    until_audit: bool = False,
+    forced: str = "",
+    forced_by: str = "",
 ) -> Result:
     """Runs the pipeline and writes what the run leaves: run.json and the findings of each gate.
 
@@ -84,6 +89,7 @@ def execute(
       on_stage: told when a stage begins and ends.
       until_audit: stop after the data has been judged.
       forced: why the model may be worse than the last blessed one.
+      forced_by: who took that on themselves.
 
     Returns:
       What became of the run; never raises for a failed stage, the failure stands in the result.
@@ -103,10 +109,6 @@ def execute(
     artifacts = folder.parent / record.ARTIFACTS
     database = str(artifacts / record.METADATA)
 
-    def may_use_cache(stage: str) -> bool:
-        # An earlier push counts only while it is what TF Serving serves.
-        return stage != "Pusher" or _delivered(config, lineage.outputs(database, result.run_id)) is not None
-
     try:
         pipeline = create_pipeline(
             config,
@@ -116,8 +118,9 @@ def execute(
             kinds=None if until_audit else kinds_of_features(config),
             until_audit=until_audit,
             forced=forced,
+            forced_by=forced_by,
         )
-        local.run(pipeline, database, result.run_id, note, may_use_cache)
+        local.run(pipeline, database, result.run_id, note, _may_use_cache)
         result.status, result.exit_code = "checked", 0
     except SluiceError as error:
         result.status, result.exit_code = _STATUS.get(error.exit_code, "failed"), error.exit_code
@@ -130,7 +133,7 @@ def execute(
         result.error = f"{type(error).__name__}: {_essence(error)}"
         traceback.print_exc()
     try:
-        _write_outcome(config, folder, result, lineage.outputs(database, result.run_id))
+        _write_outcome(folder, result, lineage.outputs(database, result.run_id))
     except Exception as error:  # noqa: BLE001 (whatever it is, the run is on record)
         result.status, result.exit_code = "failed", 1
         known = isinstance(error, SluiceError)
@@ -139,6 +142,11 @@ def execute(
     result.finished = record.now()
     record.write(folder, record.RUN, result.as_json())
     return result
+
+
+def _may_use_cache(stage: str) -> bool:
+    """Pusher looks for itself whether TensorFlow Serving serves this model, for that may have changed."""
+    return stage != "Pusher"
 
 
 _STATUS = {3: "data_refused", 4: "model_refused", 5: "not_servable"}
@@ -150,23 +158,22 @@ def _essence(error: Exception) -> str:
     return lines[-1] if lines[0].endswith(":") else lines[0]
 
 
-def _delivered(config: Config, found: Found) -> dict[str, str] | None:
-    """Version, path and SHA-256 of what TF Serving serves, if it is this run's model, byte for byte."""
-    model = path_utils.serving_model_path(found["Trainer"]["model"].uri)
-    newest = next(iter(served.versions(config)), None)
-    if newest is None:
-        return None
-    digest = fingerprint.of_folder(newest)
-    if digest != fingerprint.of_folder(model):
-        return None
-    return {"version": newest.name, "path": str(newest), "sha256": digest}
-
-
-def _write_outcome(config: Config, folder: Path, result: Result, found: Found) -> None:
+def _delivered(found: Found) -> dict[str, Any] | None:
+    """Version, path and SHA-256 of what TensorFlow Serving serves of this run; None where it is nothing."""
     pushed = found.get("Pusher", {}).get("pushed_model")
-    delivers = pushed is not None and "pushed_destination" in pushed.properties
-    if delivers:  # before anything may fail: what is being served is on record in any case
-        result.pushed = _delivered(config, found)
+    if pushed is None or "pushed_destination" not in pushed.properties:
+        return None
+    said = pushed.properties
+    return {
+        "version": said["pushed_version"],
+        "path": said["pushed_destination"],
+        "sha256": said[pusher.SHA256],
+        "already_served": said[pusher.ALREADY_SERVED] == "1",
+    }
+
+
+def _write_outcome(folder: Path, result: Result, found: Found) -> None:
+    result.pushed = _delivered(found)  # before anything may fail: what is being served is on record anyway
     if "Auditor" in found:
         manifest = json.loads((Path(found["Ingest"]["examples"].uri) / MANIFEST).read_text())
         record.write(folder, record.VALIDATION, _validation(found["Auditor"]["findings"].uri, manifest))
@@ -177,9 +184,7 @@ def _write_outcome(config: Config, folder: Path, result: Result, found: Found) -
             record.write(folder, name, verdict.read(found["Verdict"]["blessing"].uri, name))
     if "Servability" in found:
         record.write(folder, record.SERVABILITY, servability.read(found["Servability"]["blessing"].uri))
-    if delivers and result.exit_code == 0:
-        if result.pushed is None:  # stock Pusher takes a folder that is already there for its own
-            raise SluiceError(f"the model did not arrive in {config.push.to}; run it again")
+    if result.pushed and result.exit_code == 0:
         result.status = "pushed"
 
 

@@ -1,7 +1,7 @@
 """A run in words, from its JSON files alone."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,8 @@ def headline(run: dict[str, Any]) -> str:
         "model_refused": "model refused: nothing was pushed",
         "not_servable": "model not servable: nothing was pushed",
     }
+    if run["status"] == "pushed" and run["pushed"].get("already_served"):
+        return f"already served as version {run['pushed']['version']}: the model meets every requirement"
     if run["pushed"] and run["status"] != "pushed":
         return "failed after the push: the model is being served"
     if run["exit_code"] == 130:
@@ -164,6 +166,7 @@ def reasons(folder: Path) -> dict[str, Any]:
     verdict = record.read(folder, record.VERDICT) or {}
     decisions = verdict.get("decisions", [])
     servability = record.read(folder, record.SERVABILITY) or {}
+    met, asked = met_and_asked(decisions)
     return {
         **{name: run[name] for name in ("run_id", "name", "status", "exit_code", "error", "pushed")},
         "reasons": [
@@ -172,14 +175,21 @@ def reasons(folder: Path) -> dict[str, Any]:
             *filter(_failed, servability.get("checks", ())),
         ],
         "forced": verdict.get("forced"),
+        "forced_by": verdict.get("forced_by"),
         "warnings": [
             *(finding for finding in validation["findings"] if finding["severity"] == "warning"),
             *verdict.get("warnings", []),
             *(one["reason"] for one in decisions if _unjudged(one)),
         ],
-        "met": sum(decision["passed"] for decision in decisions if not _unjudged(decision)),
-        "asked": sum(not _unjudged(decision) for decision in decisions),
+        "met": met,
+        "asked": asked,
     }
+
+
+def met_and_asked(decisions: Sequence[dict[str, Any]]) -> tuple[int, int]:
+    """How many requirements a model meets, and how many there are."""
+    judged = [decision for decision in decisions if not _unjudged(decision)]
+    return sum(decision["passed"] for decision in judged), len(judged)
 
 
 def _unjudged(decision: dict[str, Any]) -> bool:
@@ -231,9 +241,9 @@ def _verdict_lines(verdict: dict[str, Any]) -> Iterator[str]:
         if more := [slice_text(decision["slice"]) for decision in alike[_ALONE:]]:
             named = ", ".join(more[:_SHOWN_FEATURES]) + (", …" if len(more) > _SHOWN_FEATURES else "")
             yield f"  - {alike[0]['metric']}: {len(more)} more, which miss by less: {named}"
-    judged = [decision for decision in verdict["decisions"] if not _unjudged(decision)]
-    if judged:
-        yield f"  {sum(one['passed'] for one in judged)} of {len(judged)} requirements are met"
+    met, asked = met_and_asked(verdict["decisions"])
+    if asked:
+        yield f"  {met} of {asked} requirements are met"
     small = [one["reason"] for one in verdict["decisions"] if _unjudged(one)]
     if small:
         others = f"; and {len(small) - 1} more" if len(small) > 1 else ""
@@ -241,7 +251,8 @@ def _verdict_lines(verdict: dict[str, Any]) -> Iterator[str]:
     for warning in verdict.get("warnings", ()):
         yield f"  warning: {warning}"
     if verdict.get("forced"):
-        yield f"  forced past the last blessed model: {verdict['forced']}"
+        by = f" by {verdict['forced_by']}" if verdict.get("forced_by") else ""
+        yield f"  forced past the last blessed model{by}: {verdict['forced']}"
 
 
 def _servability_lines(servability: dict[str, Any]) -> Iterator[str]:
@@ -263,5 +274,7 @@ def _failed(one: dict[str, Any]) -> bool:
 
 def shown_path(path: str | Path) -> str:
     """A path as short as it can be said: relative where it lies below the working directory."""
+    if "://" in str(path):
+        return str(path)
     relative = os.path.relpath(path)
     return str(path) if relative.startswith("..") else relative

@@ -42,6 +42,7 @@ def Verdict(  # noqa: N802 (TFX names a component by its function)
     blessing: tfx.dsl.components.OutputArtifact[tfx.types.standard_artifacts.ModelBlessing],
     config: tfx.dsl.components.Parameter[str],
     forced: tfx.dsl.components.Parameter[str],
+    forced_by: tfx.dsl.components.Parameter[str],
     code: tfx.dsl.components.Parameter[str],
 ) -> None:
     """Decides on a model.
@@ -55,6 +56,7 @@ def Verdict(  # noqa: N802 (TFX names a component by its function)
       blessing: as the stock Evaluator's, with `verdict.json` and `evaluation.json` beside.
       config: the configuration as JSON; only what the verdict needs.
       forced: why the model may be worse than the last blessed one; empty where it may not.
+      forced_by: who took that on themselves.
       code: a digest of the code, so that the verdict is made anew when it changes.
     """
     del code  # it only takes part in the cache key
@@ -79,7 +81,7 @@ def Verdict(  # noqa: N802 (TFX names a component by its function)
     decisions = judge(settings, evidence, forced)
     blessed = all(decision.passed for decision in decisions)
     _write(blessing.uri, EVALUATION, evaluation_json(evidence, settings.gate.confidence))
-    _write(blessing.uri, VERDICT, verdict_json(settings, decisions, forced))
+    _write(blessing.uri, VERDICT, verdict_json(settings, decisions, forced, forced_by))
     _bless(blessing, proposal, blessed=blessed)
 
 
@@ -123,14 +125,18 @@ def evaluation_json(evidence: Evidence, confidence: float | None) -> dict[str, o
     }
 
 
-def verdict_json(config: Config, decisions: Sequence[Decision], forced: str) -> dict[str, object]:
+def verdict_json(
+    config: Config, decisions: Sequence[Decision], forced: str, forced_by: str = ""
+) -> dict[str, object]:
     """The verdict: whether the model is blessed, and every decision."""
+    needed = any(decision.forced for decision in decisions)
     return {
         "blessed": all(decision.passed for decision in decisions),
-        "forced": forced if any(decision.forced for decision in decisions) else None,
+        "forced": forced if needed else None,
+        "forced_by": forced_by if needed else None,
         "warnings": [
             *([PARADOX] if accuracy_alone(config) else ()),
-            *([_NOT_NEEDED] if forced and not any(decision.forced for decision in decisions) else ()),
+            *([_NOT_NEEDED] if forced and not needed else ()),
         ],
         "decisions": [decision.as_json() for decision in decisions],
     }

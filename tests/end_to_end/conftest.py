@@ -33,7 +33,8 @@ class Home:
 
     def versions(self, name: str) -> list[str]:
         folder = self.path / "serving_models" / name
-        return sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+        there = folder.iterdir() if folder.is_dir() else ()
+        return sorted(path.name for path in there if path.name.isdecimal())
 
     def newest(self, name: str) -> Path:
         """Folder of the newest version that is served."""

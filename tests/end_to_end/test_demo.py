@@ -13,6 +13,7 @@ import pytest
 from scipy import stats
 from sklearn import metrics as sk
 
+from pipeline import fingerprint
 from tests.end_to_end.conftest import ROOT, Home, make_home
 
 pytestmark = pytest.mark.slow
@@ -24,7 +25,7 @@ STAGES = [
 ]  # fmt: skip
 
 
-LOOKED_UP = {"LastBlessed"}  # asks ML Metadata each time
+LOOKED_UP = {"LastBlessed", "Pusher"}  # ask each time what is in ML Metadata, and what is served
 
 
 # Runs with nothing but the installed packages: no site customisation, no project on the path.
@@ -188,6 +189,9 @@ def test_a_repeated_run_takes_every_stage_from_the_cache(home, first):
     assert cached(home) == set(STAGES) - LOOKED_UP
     assert done.stdout.count("cached") == len(STAGES) - len(LOOKED_UP)
     assert home.versions("demo") == before
+    assert f"already served as version {before[-1]}" in done.stdout
+    pushed = home.json("demo", "run.json")["pushed"]
+    assert (pushed["version"], pushed["already_served"]) == (before[-1], True)
 
 
 def test_a_bound_out_of_reach_is_refused_and_nothing_is_pushed(home, first):
@@ -239,7 +243,8 @@ def test_a_push_that_no_longer_serves_this_model_is_made_again(home, first, chan
     done = home.sluice("run", "pipeline/configs/demo.yaml")
     assert done.returncode == 0, done.stdout
     run = home.json("demo", "run.json")
-    assert cached(home) == set(STAGES) - LOOKED_UP - {"Pusher"}
+    assert cached(home) == set(STAGES) - LOOKED_UP
+    assert not run["pushed"]["already_served"]
     newest = home.versions("demo")[-1]
     assert newest not in others
     assert run["pushed"]["version"] == newest
@@ -247,6 +252,21 @@ def test_a_push_that_no_longer_serves_this_model_is_made_again(home, first, chan
     run = home.json("demo", "run.json")
     assert cached(home) == set(STAGES) - LOOKED_UP
     assert run["pushed"]["version"] == newest == home.versions("demo")[-1]
+
+
+def test_going_back_and_forth_between_versions(home, first):
+    old = home.versions("demo")[-1]
+    done = home.sluice("run", "pipeline/configs/demo.yaml", "--set", "training.epochs=6")
+    assert done.returncode == 0, done.stdout
+    new = home.versions("demo")[-1]
+    done = home.sluice("rollback", "pipeline/configs/demo.yaml", "--reason", "a test")
+    assert done.returncode == 0, done.stderr
+    newest = home.versions("demo")[-1]
+    assert int(newest) > int(new)
+    models = home.path / "serving_models" / "demo"
+    assert fingerprint.of_folder(models / newest) == fingerprint.of_folder(models / old)
+    line = home.sluice("versions", "pipeline/configs/demo.yaml").stdout.splitlines()[0]
+    assert f"rolled back from {new} to {old} by " in line
 
 
 def test_runs_lists_them_all(home, first):

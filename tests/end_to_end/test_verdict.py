@@ -1,5 +1,6 @@
 """The verdict on whole runs: real data in many slices, models that only look good, the last blessed one."""
 
+import getpass
 import json
 import subprocess
 import sys
@@ -158,11 +159,14 @@ def test_a_model_that_lost_a_feature_is_let_through_only_by_somebody_who_takes_i
     assert reason in refused.stdout
     forced = home.sluice(*arguments, "--force-bless", "--reason", "f4 is no longer collected")
     assert forced.returncode == 0, forced.stdout + forced.stderr
-    assert "forced past the last blessed model: f4 is no longer collected" in forced.stdout
+    assert (
+        f"forced past the last blessed model by {getpass.getuser()}: f4 is no longer collected"
+        in forced.stdout
+    )
     trainer = next(one for one in home.json("demo", "run.json")["stages"] if one["name"] == "Trainer")
     assert trainer["cached"], "only the verdict is made anew"
     newest, oldest = home.sluice("versions", "pipeline/configs/demo.yaml").stdout.splitlines()
-    assert newest.endswith("forced: f4 is no longer collected")
+    assert newest.endswith(f"forced by {getpass.getuser()}: f4 is no longer collected")
     assert "forced" not in oldest
 
 

@@ -74,6 +74,7 @@ def test_it_compiles_for_kubeflow(name, tmp_path):
     resolver = {"LastBlessed-model-blessing-resolver", "LastBlessed-model-resolver"}
     expected = {*DATA_STAGES, *MODEL_STAGES, *resolver} - {"LastBlessed"}
     assert set(spec["root"]["dag"]["tasks"]) == expected
+    assert "components.pusher.component.SafeExecutor" in executors
     assert "components.ingest.component" in executors
     assert str(tmp_path) not in executors
 

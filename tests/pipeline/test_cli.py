@@ -152,7 +152,7 @@ def test_an_interrupt_that_a_library_turned_into_its_own_error_is_still_one(
 ):
     told = []
 
-    def execute(config, folder, on_stage, *, until_audit, forced):
+    def execute(config, folder, on_stage, *, until_audit, forced, forced_by):
         with contextlib.suppress(KeyboardInterrupt):  # as a library may do it
             os.kill(os.getpid(), signal.SIGINT)
             time.sleep(5)

@@ -63,6 +63,11 @@ def test_relative_paths_are_relative_to_the_file(load_text, tmp_path):
     assert config.run.root == str(tmp_path.parent / "there")
 
 
+def test_models_may_go_to_an_object_store(load_text):
+    config = load_text(VALID + "push: {to: 'gs://bucket/models/', keep: 2}\n")
+    assert (config.push_base, config.push.keep) == ("gs://bucket/models/demo", 2)
+
+
 def test_overrides_are_relative_to_the_working_directory(load_text, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path.parent)
     config = load_text(VALID, "push.to=elsewhere", "training.learning_rate=1e-2", "model.units=[8, 4]")
@@ -126,6 +131,7 @@ def test_all_mistakes_come_in_one_message(load_text):
             "run: {root: 'gs://bucket/runs'}",
             "run.root: gs://bucket/runs: remote places are not available yet",
         ),
+        ("push: {keep: 0}", "push.keep: expected more than 0, got 0"),
         ("split: {by: time, cutoff: true}", "split.cutoff: expected text or a number, got true"),
         ("schema: nowhere.pbtxt", "schema: cannot read"),
     ],

@@ -59,6 +59,12 @@ def test_the_overall_row_is_the_mean_also_where_a_class_is_called_none():
     assert set(overall[3:]) == {"0.8000"}
 
 
+def test_a_model_that_is_served_already_is_said_to_be():
+    pushed = {"version": "7", "already_served": True}
+    told = headline({"status": "pushed", "exit_code": 0, "pushed": pushed})
+    assert told == "already served as version 7: the model meets every requirement"
+
+
 def test_what_was_pushed_before_a_failure_is_not_said_to_be_missing():
     told = headline({"status": "failed", "exit_code": 1, "pushed": {"version": "7"}})
     assert told == "failed after the push: the model is being served"

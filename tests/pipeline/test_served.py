@@ -1,0 +1,107 @@
+"""`sluice versions` and `sluice rollback`, as a user types them."""
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from pipeline import record
+from tests.components.pusher.models import held, make_model, numbers, push
+from tests.pipeline.test_cli import ROOT, sluice
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> str:
+    path = tmp_path / "sluice.yaml"
+    path.write_text("name: fraud\ntask: binary\ndata: {source: x.csv, label: k}\npush: {keep: 3}\n")
+    return str(path)
+
+
+@pytest.fixture
+def base(tmp_path: Path) -> Path:
+    return tmp_path / "serving_models" / "fraud"
+
+
+def test_versions_come_from_the_manifests_where_no_run_is_on_record(capsys, config, base, tmp_path):
+    forced = {"reason": "new sensors", "by": "ana"}
+    first = push(base, make_model(tmp_path / "m", "a"), run_id="20261122T101112Z", forced=forced)
+    second = push(base, make_model(tmp_path / "m", "b"), run_id="20261122T111112Z")
+    newest, oldest = sluice(capsys, "versions", config)[1].splitlines()
+    assert newest.startswith(f"{second.version}  served  run 20261122T111112Z, 20")
+    assert newest.endswith(f"Z, {second.sha256[:12]}")
+    assert oldest.startswith(f"{first.version}          run 20261122T101112Z, 20")
+    assert oldest.endswith(f"{first.sha256[:12]}; forced by ana: new sensors")
+
+
+def test_versions_as_json(capsys, config, base, tmp_path):
+    pushed = push(base, make_model(tmp_path / "m"), run_id="20261122T101112Z")
+    folder = record.create(tmp_path / "runs" / "fraud")
+    run = {"run_id": folder.name, "finished": "2026-11-22T10:00:00Z", "pushed": {"version": "7"}}
+    record.write(folder, record.RUN, run)
+    make_model(base / "7")
+    newest, oldest = json.loads(sluice(capsys, "versions", config, "--json")[1])
+    assert newest == {
+        "version": pushed.version, "served": True, "path": pushed.path, "sha256": pushed.sha256,
+        "pushed_at": newest["pushed_at"], "run_id": "20261122T101112Z", "verdict": None, "forced": None,
+        "rolled_back_from": None, "manifest": True,
+    }  # fmt: skip
+    assert (oldest["version"], oldest["served"], oldest["manifest"]) == (7, False, False)
+    assert (oldest["run_id"], oldest["sha256"]) == (folder.name, None)
+
+
+def test_rollback_says_what_it_did_and_why_so(capsys, config, base, tmp_path):
+    first, second = (push(base, make_model(tmp_path / "m", content)).version for content in "ab")
+    code, out, _ = sluice(capsys, "rollback", config, "--reason", "worse on\nMondays")
+    newest = numbers(base)[-1]
+    assert code == 0
+    assert f"pushed version {first} again as version {newest}, its files verified" in out
+    assert "TensorFlow Serving serves the highest number" in out
+    assert held(base / str(newest)) == held(make_model(tmp_path / "expected", "a"))
+    line = sluice(capsys, "versions", config)[1].splitlines()[0]
+    assert f"rolled back from {second} to {first} by " in line
+    assert line.endswith(": worse on Mondays")
+
+
+def test_push_keep_holds_for_a_rollback_too(capsys, config, base, tmp_path):
+    for content in "abc":
+        push(base, make_model(tmp_path / "m", content))
+    sluice(capsys, "rollback", config)
+    assert len(numbers(base)) == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [([], "there is nothing to go back to"), (["12"], "there is nothing to go back to")],
+)
+def test_a_rollback_to_nowhere_ends_with_2(capsys, config, arguments, expected):
+    code, _, err = sluice(capsys, "rollback", config, *arguments)
+    assert (code, expected in err) == (2, True)
+
+
+def test_a_damaged_old_version_ends_with_1(capsys, config, base, tmp_path):
+    first, second = (push(base, make_model(tmp_path / "m", content)).version for content in "ab")
+    (base / str(first) / "assets" / "words").write_text("half\n")
+    code, _, err = sluice(capsys, "rollback", config)
+    assert code == 1
+    assert "assets/words: expected 16,000 bytes" in err
+    assert numbers(base) == [first, second]
+
+
+def test_neither_command_loads_tensorflow(config, base, tmp_path):
+    for content in "ab":
+        push(base, make_model(tmp_path / "m", content))
+    code = (
+        "import sys; from pipeline.cli import main\n"
+        "main(sys.argv[1:])\n"
+        "heavy = {'tensorflow', 'tfx', 'apache_beam', 'keras', 'pandas', 'pyarrow'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    for arguments in (["versions", config], ["versions", config, "--json"], ["rollback", config]):
+        began = time.monotonic()
+        command = [sys.executable, "-c", code, *arguments]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        assert time.monotonic() - began < 10
