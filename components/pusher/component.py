@@ -4,6 +4,7 @@ The stock one copies in place, names versions by the second, and takes a half-co
 already there for a push that is done.
 """
 
+import logging
 from typing import Any
 
 from tfx import types
@@ -21,6 +22,8 @@ from components.pusher.target import Pushed, target_at
 from components.verdict.component import VERDICT, read
 from pipeline.errors import SluiceError
 from pipeline.summary import met_and_asked
+
+log = logging.getLogger("sluice.pusher")
 
 KEEP = "keep"  # in custom_config: how many of the newest versions stay
 # Of the PushedModel, beside the stock ones (pushed, pushed_destination, pushed_version).
@@ -53,7 +56,9 @@ class SafeExecutor(Executor):
         custom = json_utils.loads(exec_properties[standard_component_specs.CUSTOM_CONFIG_KEY])
         target = target_at(_base(exec_properties))
         pushed = target.push(_source(model), self._origin(input_dict), custom[KEEP])
-        if not pushed.already_served:
+        if pushed.already_served:
+            log.info("version %d has this content already: nothing is pushed", pushed.version)
+        else:
             io_utils.copy_dir(model, pushed_model.uri)  # as the stock one does, for archiving
         self._say(pushed_model, pushed)
 
