@@ -63,6 +63,8 @@ class ObjectStore:
     def __init__(self, base: str) -> None:
         self.base = base.rstrip("/")
         self._home = f"{self.base}/{HOME}"
+        with _in_words(f"{self.base} cannot be used"):
+            tf.io.gfile.exists(self.base)  # lists of a file system that is not there are empty
 
     def versions(self) -> dict[int, str]:
         """See `Target`; a version without `saved_model.pb` is not complete, and is left out."""
@@ -90,7 +92,7 @@ class ObjectStore:
         self, source: Source, origin: Origin, keep: int, expected: Mapping[str, Digest] | None = None
     ) -> Pushed:
         """See `Target`."""
-        with _in_words(self.base):
+        with _in_words(f"the model was not pushed to {self.base}; what was served before is as it was"):
             self._sweep()
             there = self.versions()
             served = next(iter(there), None)
@@ -217,17 +219,13 @@ def _copy(source: Source, name: str, target: str, expected: Digest) -> None:
 
 
 @contextlib.contextmanager
-def _in_words(base: str) -> Iterator[None]:
+def _in_words(summary: str) -> Iterator[None]:
     """Makes one clear message of what the object store refused."""
     try:
         yield
     except (OSError, tf.errors.OpError) as error:
         said = getattr(error, "message", None) or str(error) or type(error).__name__
-        hints = [
-            "s3:// needs the package tensorflow-io" if base.startswith("s3://") else "",
-            "look at the address and at what this user may write there",
-        ]
-        raise SluiceError(
-            f"the model was not pushed to {base}; what was served before is as it was",
-            [f"{' '.join(said.split())[:300]}; {'; '.join(filter(None, hints))}"],
-        ) from error
+        remedy = "look at the address (push.to) and at what this user may do there"
+        if isinstance(error, tf.errors.UnimplementedError):
+            remedy = "install the package that brings this file system, such as tensorflow-io for s3://"
+        raise SluiceError(summary, [f"{' '.join(said.split())[:300]}; {remedy}"]) from error
