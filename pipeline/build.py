@@ -195,7 +195,11 @@ def _model_stages(
 
 
 def _model_server(
-    config: Config, model: tfx.types.BaseChannel, examples: tfx.types.BaseChannel, gate: BaseNode, on_kubeflow: bool
+    config: Config,
+    model: tfx.types.BaseChannel,
+    examples: tfx.types.BaseChannel,
+    gate: BaseNode,
+    on_kubeflow: bool,
 ) -> list[BaseNode]:
     """The stock stage that asks a model server in Docker, and its gate, where an image is configured."""
     if (image := config.servability.tf_serving_image) is None:
