@@ -72,6 +72,7 @@ def _declared(library: ctypes.CDLL) -> ctypes.CDLL:
         "TF_GetCode": (number, [pointer]),
         "TF_Message": (text, [pointer]),
         "TF_NewBuffer": (ctypes.POINTER(Buffer), []),
+        "TF_NewBufferFromString": (ctypes.POINTER(Buffer), [text, size]),
         "TF_DeleteBuffer": (None, [ctypes.POINTER(Buffer)]),
         "TF_GetAllOpList": (ctypes.POINTER(Buffer), []),
         "TF_NewGraph": (pointer, []),

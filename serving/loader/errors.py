@@ -1,6 +1,8 @@
 """What the loader or a graph refuses."""
 
-NOT_FOUND, INVALID = 5, 3  # codes of absl::StatusCode, which gRPC shares
+# Codes of absl::StatusCode, which gRPC shares.
+INVALID, DEADLINE_EXCEEDED, NOT_FOUND, FAILED_PRECONDITION = 3, 4, 5, 9
+UNIMPLEMENTED, INTERNAL, DATA_LOSS = 12, 13, 15
 
 
 class ServingError(Exception):

@@ -42,12 +42,12 @@ def to_tensor(array: npt.NDArray[Any], name: str) -> tuple[Any, Any]:
       The tensor, to be deleted; and what must live until then: the texts it only points to.
 
     Raises:
-      ServingError: TensorFlow has no such type.
+      ServingError: TensorFlow has no such type, or what should be text is something else.
     """
     array = np.asarray(array)
     text = array.dtype.kind in "OSU"
-    kind = STRING if text else _kind_of(array, name)
-    content, kept = _as_strings(array) if text else (np.ascontiguousarray(array), None)
+    kind = STRING if text else kind_of(array, name)
+    content, kept = _as_strings(array, name) if text else (np.ascontiguousarray(array), None)
     library = api()
     dims = (ctypes.c_int64 * array.ndim)(*array.shape)
     tensor = library.TF_AllocateTensor(kind, dims, array.ndim, content.nbytes)
@@ -55,22 +55,35 @@ def to_tensor(array: npt.NDArray[Any], name: str) -> tuple[Any, Any]:
     return tensor, kept
 
 
-def _kind_of(array: npt.NDArray[Any], name: str) -> int:
+def kind_of(array: npt.NDArray[Any], name: str) -> int:
+    """The number of the DataType of an array of numbers.
+
+    Raises:
+      ServingError: TensorFlow has none; `name` is what the error calls the array.
+    """
     for kind, numpy_type in _KINDS.items():
         if array.dtype == numpy_type:
             return kind
     raise ServingError(INVALID, f"{name}: no tensor can hold NumPy's {array.dtype}")
 
 
-def _as_strings(array: npt.NDArray[Any]) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint8]]:
+def _as_strings(array: npt.NDArray[Any], name: str) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint8]]:
     """TF_TStrings that view the texts in one block of memory, and that block."""
-    texts = [one.encode() if isinstance(one, str) else bytes(one) for one in array.ravel().tolist()]
+    texts = [_as_bytes(one, name) for one in array.ravel().tolist()]
     block = np.frombuffer(b"".join(texts) or b"\0", np.uint8)
     sizes = np.fromiter(map(len, texts), np.uint64, len(texts))
     strings = np.zeros((len(texts), _STRING_BYTES // 8), np.uint64)
     strings[:, 0] = sizes << np.uint64(2) | np.uint64(_VIEW)
     strings[:, 1] = np.uint64(block.ctypes.data) + np.cumsum(sizes, dtype=np.uint64) - sizes
     return strings, block
+
+
+def _as_bytes(value: Any, name: str) -> bytes:
+    if isinstance(value, bytes):
+        return value
+    if isinstance(value, str):
+        return value.encode(errors="surrogatepass")
+    raise ServingError(INVALID, f"{name}: expected bytes or str, got {type(value).__name__}: {value!r:.80}")
 
 
 def to_array(tensor: Any) -> npt.NDArray[Any]:
