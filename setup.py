@@ -14,6 +14,7 @@ setup(
     package_data={
         "pipeline": ["config.schema.json", "configs/*.yaml"],
         "components.servability": ["ops/*.txt"],
+        "serving": ["*.yaml", "*.yml", "*.config", "grafana/*/*"],
     },
     # Workers run in an image or environment that has the pinned requirements; see requirements/.
     install_requires=[
@@ -25,6 +26,9 @@ setup(
         "rich",
         "scipy",
         "tensorboard",
+        "tensorflow-serving-api",
+        "waitress",
+        "werkzeug",
     ],
     entry_points={"console_scripts": ["sluice=pipeline.cli:main"]},
 )
