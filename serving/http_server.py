@@ -1,5 +1,6 @@
 """A WSGI application on a port of its own thread, which stops without dropping what it works on."""
 
+import socket
 import threading
 import time
 from typing import Any
@@ -34,8 +35,7 @@ class HttpServer:
         self._server = create_server(
             application,
             map=self._channels,
-            host=host,
-            port=port,
+            sockets=[_bound(host, port)],
             threads=_THREADS,
             connection_limit=_CONNECTIONS,
             channel_timeout=_IDLE_S,
@@ -79,3 +79,14 @@ class HttpServer:
         for one in list(self._channels.values()):
             one.close()
         self._channels.clear()
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    line = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    try:
+        line.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        line.bind((host, port))
+    except OSError:
+        line.close()
+        raise
+    return line

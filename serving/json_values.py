@@ -22,7 +22,8 @@ _NAMES = {
 }  # fmt: skip
 _DIGITS = {1: 24, 2: 53}  # of a float's mantissa: a whole number beyond it could be rounded
 _LONGEST_SHOWN = 1000  # of a value in an error: the real server repeats all of it
-_SHORT = 32  # whole numbers up to 32 bits are read as int32, as the real server does, and cut to their type
+_BOOL = 10
+_SHORT_BYTES = 4  # shorter whole numbers are read as int32, as the real server does, and cut to their type
 
 
 def as_array(value: Any, kind: int) -> npt.NDArray[Any]:
@@ -69,7 +70,7 @@ def _converted(values: list[Any], kind: int) -> npt.NDArray[Any]:
         texts: npt.NDArray[Any] = np.empty(len(values), np.object_)
         texts[:] = [_text(one) for one in values]
         return texts
-    wanted = {bool} if kind == 10 else {int, float} if kind in _DIGITS else {int}
+    wanted = {bool} if kind == _BOOL else {int, float} if kind in _DIGITS else {int}
     if not types <= wanted:
         raise _wrong_type(next(one for one in values if type(one) not in wanted), kind)
     return _floats(values, kind) if kind in _DIGITS else _whole(values, kind)
@@ -97,12 +98,13 @@ def _held(whole: int, kind: int) -> bool:
 
 def _whole(values: list[Any], kind: int) -> npt.NDArray[Any]:
     target = np.dtype(numpy_kind(kind))
-    read = np.dtype(np.int32) if target.itemsize * 8 < _SHORT and kind != 10 else target
-    try:
-        return np.array(values, read).astype(target) if kind != 10 else np.array(values, np.bool_)
-    except OverflowError:
-        limits = np.iinfo(read)
-        raise _wrong_type(next(one for one in values if not limits.min <= one <= limits.max), kind) from None
+    if kind == _BOOL:
+        return np.array(values, target)
+    read = np.dtype(np.int32) if target.itemsize < _SHORT_BYTES else target
+    limits = np.iinfo(read)
+    if values and not (limits.min <= min(values) and max(values) <= limits.max):
+        raise _wrong_type(next(one for one in values if not limits.min <= one <= limits.max), kind)
+    return np.array(values, read).astype(target)
 
 
 def _text(value: Any) -> bytes:
@@ -118,8 +120,8 @@ def _text(value: Any) -> bytes:
     if not is_text(value):
         raise ServingError(INVALID, f"JSON Value: {shown(value)} not formatted correctly for base64 data")
     try:
-        text = value["b64"].replace("-", "+").replace("_", "/")
-        return base64.b64decode(text + "=" * (-len(text.rstrip("=")) % 4), validate=True)
+        text = value["b64"].replace("-", "+").replace("_", "/").rstrip("=")
+        return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
     except (binascii.Error, ValueError):
         raise ServingError(INVALID, "Unable to base64 decode") from None
 
