@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pipeline import __version__, record
+from pipeline.cli_serving import serve
 from pipeline.errors import INTERRUPTED, ConfigError, SluiceError
 from pipeline.interrupts import Interrupts
 from pipeline.words import on_one_line
@@ -164,6 +165,9 @@ def runs(config: str | None, overrides: tuple[str, ...], root: str) -> None:
         click.echo(f"no runs in {', '.join(map(str, homes)) or root}")
     for folder in sorted(folders, key=lambda path: path.name, reverse=True):
         click.echo(_run_line(folder))
+
+
+cli.add_command(serve)
 
 
 def _run_line(folder: Path) -> str:

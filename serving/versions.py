@@ -164,7 +164,7 @@ class Versions:
         self._set(version, State(LOADING))
         for attempt in range(self._pace.retries + 1):
             if attempt and self._stopped.wait(self._pace.retry_s):
-                break
+                return
             try:
                 held = self._load(version, folder)
             except ServingError as error:
