@@ -73,27 +73,34 @@ def _converted(values: list[Any], kind: int) -> npt.NDArray[Any]:
     wanted = {bool} if kind == _BOOL else {int, float} if kind in _DIGITS else {int}
     if not types <= wanted:
         raise _wrong_type(next(one for one in values if type(one) not in wanted), kind)
-    return _floats(values, kind) if kind in _DIGITS else _whole(values, kind)
+    if kind not in _DIGITS:
+        return _whole(values, kind)
+    if int in types:
+        _check_whole_fits(values, kind)
+    return _floats(values, kind)
+
+
+def _check_whole_fits(values: list[Any], kind: int) -> None:
+    """A whole number as a float must be exact; one beyond 64 bits is read as a double anyway."""
+    largest, whole = 2 ** _DIGITS[kind] - 1, (one for one in values if type(one) is int)
+    for one in whole:
+        if abs(one) > largest and (-(2**63) <= one < 2**64 or abs(one) > _most(kind)):
+            raise _lossy(one, kind)
+
+
+def _most(kind: int) -> float:
+    return float(np.finfo(numpy_kind(kind)).max)
 
 
 def _floats(values: list[Any], kind: int) -> npt.NDArray[Any]:
-    largest = 2 ** _DIGITS[kind] - 1
-    for one in values:
-        if type(one) is int and abs(one) > largest and not _held(one, kind):
-            raise _lossy(one, kind)
     wide = np.array(values, np.float64)
     narrow: npt.NDArray[Any] = wide
     if kind == 1:
-        too_large = np.isfinite(wide) & (np.abs(wide) > float(np.finfo(np.float32).max))
+        too_large = np.isfinite(wide) & (np.abs(wide) > _most(kind))
         if too_large.any():
             raise _lossy(values[int(too_large.argmax())], kind)
         narrow = wide.astype(np.float32)
     return narrow
-
-
-def _held(whole: int, kind: int) -> bool:
-    """Whether a whole number beyond 64 bits, which the real server reads as a double, fits the type."""
-    return not -(2**63) <= whole < 2**64 and abs(whole) <= float(np.finfo(numpy_kind(kind)).max)
 
 
 def _whole(values: list[Any], kind: int) -> npt.NDArray[Any]:

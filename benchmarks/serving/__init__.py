@@ -1,0 +1,1 @@
+"""Latency of a served model, and versions that switch under load."""
