@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from components.auditor.checks import CHECKS
-from components.servability.versions import IMAGE, known_versions
+from components.servability.versions import known_versions
 from pipeline.config import RESERVED_FEATURES, Config, GivenSource, format_of, matches, source_paths
 from pipeline.gate_checks import gate_problems
 from pipeline.words import nearest
+from serving import docker_server
 
 NO_SOURCE = "no-source"  # stands for a source that is missing or wrong, so that the rest can be checked
 # What the configuration already names and no stage does yet. `None`: the whole key, otherwise these values.
@@ -188,11 +189,12 @@ def _servability_problems(config: Config) -> Iterator[str]:
     if settings.version not in known:
         yield (
             f"servability.tf_serving: the ops of TensorFlow Serving {settings.version} are not known here; "
-            f"use {' or '.join(known)}"
+            f"use one of {', '.join(known)}"
         )
     image = settings.tf_serving_image
     if image is not None and not re.fullmatch(r"\S+/\S+:[\w.-]+", image):
-        yield f"servability.tf_serving_image: expected an image with its tag, such as {IMAGE}; got {image}"
+        example = docker_server.IMAGE
+        yield f"servability.tf_serving_image: expected an image with its tag, such as {example}; got {image}"
 
 
 def missing_files(config: Config) -> Iterator[str]:
@@ -206,7 +208,7 @@ def missing_files(config: Config) -> Iterator[str]:
             yield f"data.source: no file matches {path}"
     if config.schema_:
         yield from _schema_problems(Path(config.schema_))
-    if config.servability.tf_serving_image and not _docker_answers():
+    if config.servability.tf_serving_image and not docker_server.engine_answers():
         yield (
             "servability.tf_serving_image: no Docker engine answers here; start it, or leave the key out: "
             "the model is loaded and asked without Docker in any case"
@@ -219,16 +221,6 @@ def _push_problems(folder: Path) -> Iterator[str]:
     existing = next(path for path in (folder, *folder.parents) if path.exists())
     if not existing.is_dir() or not os.access(existing, os.W_OK):
         yield f"push.to: cannot write to {existing}; give a folder that can be made and written"
-
-
-def _docker_answers() -> bool:
-    import docker
-
-    try:
-        docker.from_env(timeout=5).ping()
-    except (docker.errors.DockerException, OSError):
-        return False
-    return True
 
 
 def _schema_problems(path: Path) -> Iterator[str]:

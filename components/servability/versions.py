@@ -6,7 +6,6 @@ lists are those of TensorFlow, written by `python -m serving.loader.ops`.
 
 from importlib import resources
 
-IMAGE = "tensorflow/serving:2.16.1"
 _OPS = resources.files(__package__) / "ops"
 
 

@@ -93,7 +93,7 @@ def test_a_model_server_is_asked_as_well_where_an_image_is_named(demo):
     nodes = {node.pipeline_node.node_info.id: node.pipeline_node for node in ir.nodes}
     assert {"InfraValidator", "ServerGate"} <= set(nodes["Pusher"].upstream_nodes)
     assert "ModelGate" in nodes["InfraValidator"].upstream_nodes
-    with pytest.raises(ConfigError, match="leave servability.tf_serving_image out"):
+    with pytest.raises(ConfigError, match="InfraValidator does not compile"):
         create_pipeline(named, root="root", on_kubeflow=True)
 
 

@@ -1,10 +1,12 @@
 """`sluice serve` as a process: what it says, how it ends."""
 
+import contextlib
 import json
 import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -145,6 +147,15 @@ else:
 """
 
 
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody listens on now: Docker has to be told some."""
+    with contextlib.ExitStack() as held:
+        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in sockets]
+
+
 def test_docker_serves_where_its_engine_answers(config, tmp_path, monkeypatch):
     """A stand-in for the docker program: what it is told is checked, not what the real one does with it."""
     (tmp_path / "bin").mkdir()
@@ -152,20 +163,24 @@ def test_docker_serves_where_its_engine_answers(config, tmp_path, monkeypatch):
     program, calls = tmp_path / "bin" / "docker", tmp_path / "calls"
     program.write_text(FAKE.format(python=sys.executable, calls=str(calls), stop=str(tmp_path / "stop")))
     program.chmod(0o755)
-    log = tmp_path / "log"
+    log, (port, rest_port) = tmp_path / "log", free_ports(2)
     with log.open("wb") as file:
         process = subprocess.Popen(
-            [sys.executable, "-W", "ignore", "-m", "pipeline", "serve", str(config), "--port", "18500",
-             "--rest-port", "18501"],
+            [sys.executable, "-W", "ignore", "-m", "pipeline", "serve", str(config), "--port", str(port),
+             "--rest-port", str(rest_port)],
             stdout=file, stderr=file,
             env={**os.environ, "PYTHONUNBUFFERED": "1", "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}"},
         )  # fmt: skip
-    end = time.monotonic() + 30
-    while "version 5: available" not in log.read_text():
-        assert time.monotonic() < end, log.read_text()
-        time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
-    assert process.wait(30) == 130
+    try:
+        end = time.monotonic() + 30
+        while "version 5: available" not in log.read_text():
+            assert time.monotonic() < end, log.read_text()
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 130
+    finally:
+        process.kill()
+        process.wait()
     assert f"starting TensorFlow Serving in Docker: {docker_server.IMAGE}" in log.read_text()
     told = [json.loads(line) for line in calls.read_text().splitlines()]
     assert [one[0] for one in told] == ["version", "run", "stop"]

@@ -121,9 +121,15 @@ def test_all_mistakes_come_in_one_message(load_text):
             "audit: {severity: {near-duplicates: warning}}",
             "audit.severity, near-duplicates: no such check (did you mean near-duplicate?)",
         ),
-        ('servability: {tf_serving: "1.15"}', "TensorFlow Serving 1.15 are not known here; use 2.16 or 2.19"),
+        (
+            'servability: {tf_serving: "1.15"}',
+            "TensorFlow Serving 1.15 are not known here; use one of 2.16, 2.19, 2.20",
+        ),
         ("servability: {p99_ms: 0}", "servability.p99_ms: expected more than 0"),
-        ("servability: {tf_serving_image: tensorflow}", "expected an image with its tag, such as tensorflow/"),
+        (
+            "servability: {tf_serving_image: tensorflow}",
+            "expected an image with its tag, such as tensorflow/",
+        ),
         ("servability: {tf_serving_image: a/b:1}", "servability.tf_serving_image: no Docker engine answers"),
         ("push: {to: rows.csv/below}", "push.to: cannot write to"),
         ("schema: rows.csv", "is no schema in text format"),
