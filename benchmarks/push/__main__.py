@@ -25,8 +25,8 @@ _SIDES = {"Sluice": killing.ours, "stock TFX": killing.stock}
 _ROWS = {
     "pushes": "pushes",
     "killed": "of these killed, and tried again",
-    "operations": "file operations of a push, at most",
-    "killed_before": "of these, before which one was killed",
+    "operations": "file operations of a push, before each of which one was killed",
+    "every_operation": "these are all it has",
     "polls": "polls by the watcher",
     "seen": "versions it saw",
     "seen_incomplete": "versions it saw incomplete",

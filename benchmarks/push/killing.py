@@ -47,7 +47,7 @@ def push_in_child(
     *,
     before: int | None = None,
     after_s: float | None = None,
-) -> tuple[str | None, int, float]:
+) -> tuple[str | None, float]:
     """Pushes in a child.
 
     Args:
@@ -59,7 +59,7 @@ def push_in_child(
       after_s: kill it after so many seconds.
 
     Returns:
-      What the push says it made (None where it was killed), its file operations, and seconds.
+      What the push says it made (None where it was killed), and the seconds it took.
     """
     reading, writing = os.pipe()
     began = time.monotonic()
@@ -76,21 +76,18 @@ def push_in_child(
     _, status = os.waitpid(child, 0)
     seconds = time.monotonic() - began
     if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL:
-        return None, 0, seconds
+        return None, seconds
     if status:
         raise SystemExit(f"a push failed of itself:\n{said}")
-    place, operations = said.split("\n")
-    return place, int(operations), seconds
+    return said, seconds
 
 
 def _be_the_child(push: Push, base: Path, source: Path, now_s: float, before: int | None, tell: int) -> None:
     code = 1
     try:
         time.time = lambda: now_s
-        counted = _Counter(before)
-        counted.watch(base)
-        said = push(base, source)
-        os.write(tell, f"{said}\n{counted.count}".encode())
+        _Counter(before).watch(base)
+        os.write(tell, push(base, source).encode())
         code = 0
     except BaseException as error:  # noqa: BLE001 (whatever it is, the parent tells it)
         os.write(tell, repr(error).encode())
@@ -101,7 +98,7 @@ class _Counter:
     """Counts the file operations below a folder and kills this process before one of them."""
 
     def __init__(self, before: int | None) -> None:
-        self.count = 0
+        self._count = 0
         self._before = before
 
     def watch(self, base: Path) -> None:
@@ -125,8 +122,8 @@ class _Counter:
         setattr(module, name, counted)
 
     def _step(self) -> None:
-        self.count += 1
-        if self.count == self._before:
+        self._count += 1
+        if self._count == self._before:
             os.kill(os.getpid(), signal.SIGKILL)
 
 

@@ -19,8 +19,8 @@ class Outcome:
 
     pushes: int = 0
     killed: int = 0
-    operations: int = 0  # of a push that is left alone, at most
-    killed_before: int = 0  # how many of these
+    operations: int = 0  # file operations of a push, before each of which one was killed
+    every_operation: bool = False  # that these are all
     polls: int = 0
     seen: int = 0
     seen_incomplete: int = 0
@@ -62,33 +62,52 @@ def run(
     expected = held(source)
     check = functools.partial(faults, expected=expected)
     watchers = [Watcher(base, check), *([Watcher(base, load, once=True)] if load else [])]
-    outcome, moment = Outcome(), random.Random(1)  # noqa: S311 (moments, not secrets)
-    _, outcome.operations, seconds = push_in_child(push, base, source, _START_S)
-    points = set()
+    outcome, kills = Outcome(), _Kills()
     for number in range(1, pushes + 1):
         (source / NUMBER).write_text(number_line(number))
         now_s = _START_S + 2 * number
-        when: dict[str, Any] = (
-            {"before": number // 2 % outcome.operations + 1}
-            if number % 2
-            else {"after_s": moment.uniform(0, 1.2 * seconds)}
-        )
-        made, *_ = push_in_child(push, base, source, now_s, **when)
+        made, _ = push_in_child(push, base, source, now_s, **kills.next())
+        kills.came_of_it(made is None)
         if made is None:
             outcome.killed += 1
-            points.add(when.get("before"))
-            made, count, seconds = push_in_child(push, base, source, now_s + number // 2 % 2)
-            outcome.operations = max(count, outcome.operations)
+            made, kills.seconds = push_in_child(push, base, source, now_s + number // 2 % 2)
         outcome.pushes += 1
-        outcome.said_pushed_though_incomplete += bool(not made or check(Path(made)))
+        outcome.said_pushed_though_incomplete += made is None or bool(check(Path(made)))
         on_push(number)
+    outcome.operations, outcome.every_operation = kills.operations, kills.every_operation
     found = [watcher.stop() for watcher in watchers]
     outcome.polls, outcome.seen = found[0]["polls"], found[0]["seen"]
     outcome.seen_incomplete = len(found[0]["wrong"])
     if load:
         outcome.loaded, outcome.refused_by_loader = found[1]["seen"], len(found[1]["wrong"])
-    outcome.killed_before = len(points - {None})
     there = versions(base)
     outcome.left_incomplete = sum(bool(check(version)) for version in there)
     outcome.newest_complete = not check(there[0])
     return outcome
+
+
+class _Kills:
+    """Says when to kill: before each file operation in turn, and at random moments."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.1  # of a push that is left alone
+        self.operations, self.every_operation = 0, False
+        self._moment = random.Random(1)  # noqa: S311 (moments, not secrets)
+        self._before, self._counting = 0, False
+
+    def next(self) -> dict[str, Any]:
+        """How the next push is to be killed."""
+        self._counting = not self._counting
+        if self._counting:
+            self._before += 1
+            return {"before": self._before}
+        return {"after_s": self._moment.uniform(0, 1.2 * self.seconds)}
+
+    def came_of_it(self, killed: bool) -> None:
+        """Told whether it was."""
+        if not self._counting:
+            return
+        if killed:
+            self.operations = max(self.operations, self._before)
+        else:  # it ended before it came to that operation: the next one begins anew
+            self.every_operation, self._before = True, 0
