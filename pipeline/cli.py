@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipeline import __version__, record
+from pipeline import __version__, cli_asking, record
 from pipeline.cli_serving import serve
 from pipeline.errors import INTERRUPTED, ConfigError, SluiceError
 from pipeline.interrupts import Interrupts
@@ -178,6 +178,10 @@ def _run_line(folder: Path) -> str:
     seconds = sum(stage["seconds"] for stage in run["stages"])
     status = "interrupted" if run["exit_code"] == INTERRUPTED else run["status"]
     return f"{run['run_id']:<20} {run['name']:<20} {status:<14} {seconds:7.1f} s  {pushed}".rstrip()
+
+
+cli.add_command(cli_asking.predict)
+cli.add_command(cli_asking.drift)
 
 
 def _execute(

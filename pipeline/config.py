@@ -345,6 +345,26 @@ class Push(_Section):
     keep: Annotated[Positive, Field(description="versions that stay; older ones are removed")] = 5
 
 
+class Drift(_Section):
+    """How far logged requests may be from the training split; null: not judged."""
+
+    numbers: Annotated[
+        Fraction | None, Field(description="Jensen-Shannon divergence of a number, in bits")
+    ] = 0.1
+    categories: Annotated[
+        Fraction | None, Field(description="largest difference of the share of one category")
+    ] = 0.1
+    lengths: Annotated[
+        Fraction | None,
+        Field(
+            description="largest difference of the distribution functions of steps, and of words of a text"
+        ),
+    ] = 0.1
+    missing: Annotated[
+        Fraction | None, Field(description="difference of the share of missing values, and of unknown words")
+    ] = 0.05
+
+
 class Run(_Section):
     """Where and how the pipeline runs."""
 
@@ -377,6 +397,7 @@ class Config(_Section):
     gate: Gate = Gate()
     servability: Servability = Servability()
     push: Push = Push()
+    drift: Drift = Drift()
     run: Run = Run()
 
     @property

@@ -1,0 +1,1 @@
+"""Compares logged requests with what a model was trained on."""

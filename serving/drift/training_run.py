@@ -1,0 +1,87 @@
+"""The run that made the served version, and what it knew of its training split."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline import lineage, record, served
+from pipeline.config import Config, FeatureKind
+from pipeline.errors import ConfigError
+
+_TRAIN = "Split-train"
+
+
+@dataclass(frozen=True)
+class TrainingRun:
+    """A run whose statistics are there.
+
+    Attributes:
+      run_id: its name.
+      version: that it pushed; None where nothing is on record.
+      kinds: features of the model.
+      statistics: file of the training split.
+      examples: folder of the training split, which may be gone.
+      export: folder of the model, for its vocabularies; None where none is there.
+    """
+
+    run_id: str
+    version: str | None
+    kinds: Mapping[str, FeatureKind]
+    statistics: Path
+    examples: Path
+    export: Path | None
+
+
+def find(config: Config) -> TrainingRun:
+    """The run that pushed the version that is served; else the newest with statistics.
+
+    Raises:
+      ConfigError: there is none.
+    """
+    home = Path(config.run.root, config.name)
+    newest = next(iter(served.versions(config)), None)
+    candidates = sorted(
+        _with_record(home), key=lambda pair: not _pushed(pair[1], newest)
+    )  # stable: newest first
+    for folder, run in candidates:
+        if (found := _of_run(home, folder, run, newest)) is not None:
+            return found
+    raise ConfigError(
+        f"no run of {config.name} in {home} has training statistics",
+        [f"run.root is {config.run.root}; the run that trained the model must be there"],
+    )
+
+
+def _with_record(home: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
+    for folder in record.runs(home):
+        if run := record.read(folder, record.RUN):
+            yield folder, run
+
+
+def _pushed(run: Mapping[str, Any], newest: Path | None) -> bool:
+    return bool(newest and run["pushed"] and run["pushed"]["version"] == newest.name)
+
+
+def _of_run(home: Path, folder: Path, run: Mapping[str, Any], newest: Path | None) -> TrainingRun | None:
+    validation = record.read(folder, record.VALIDATION)
+    database = home / record.ARTIFACTS / record.METADATA
+    if validation is None or not database.is_file():
+        return None
+    found = lineage.outputs(str(database), folder.name)
+    try:
+        statistics = Path(found["StatisticsGen"]["statistics"].uri, _TRAIN, "FeatureStats.pb")
+        examples = Path(found["Ingest"]["examples"].uri, _TRAIN)
+    except KeyError:
+        return None
+    if not statistics.is_file():
+        return None
+    pushed = _pushed(run, newest)
+    return TrainingRun(
+        folder.name,
+        newest.name if newest and pushed else None,
+        validation["features"]["kinds"],
+        statistics,
+        examples,
+        newest if pushed else None,
+    )
