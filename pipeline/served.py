@@ -33,6 +33,11 @@ def rows(config: Config) -> list[dict[str, Any]]:
     ]
 
 
+def newest(config: Config) -> dict[str, Any] | None:
+    """The version that TensorFlow Serving serves, as in `rows`; None where there is none."""
+    return next(iter(rows(config)), None)
+
+
 def version_lines(config: Config) -> Iterator[str]:
     """A line for each version, newest first: when and by which run it was pushed, and who forced it.
 

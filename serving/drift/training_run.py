@@ -1,6 +1,6 @@
 """The run that made the served version, and what it knew of its training split."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,12 +40,11 @@ def find(config: Config) -> TrainingRun:
       ConfigError: there is none.
     """
     home = Path(config.run.root, config.name)
-    newest = next(iter(served.versions(config)), None)
-    candidates = sorted(
-        _with_record(home), key=lambda pair: not _pushed(pair[1], newest)
-    )  # stable: newest first
-    for folder, run in candidates:
-        if (found := _of_run(home, folder, run, newest)) is not None:
+    newest = served.newest(config)
+    made = newest and newest["run_id"]
+    candidates = sorted(record.runs(home), key=lambda folder: folder.name != made)  # stable: newest first
+    for folder in candidates:
+        if (found := _of_run(home, folder, newest if folder.name == made else None)) is not None:
             return found
     raise ConfigError(
         f"no run of {config.name} in {home} has training statistics",
@@ -53,17 +52,7 @@ def find(config: Config) -> TrainingRun:
     )
 
 
-def _with_record(home: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
-    for folder in record.runs(home):
-        if run := record.read(folder, record.RUN):
-            yield folder, run
-
-
-def _pushed(run: Mapping[str, Any], newest: Path | None) -> bool:
-    return bool(newest and run["pushed"] and run["pushed"]["version"] == newest.name)
-
-
-def _of_run(home: Path, folder: Path, run: Mapping[str, Any], newest: Path | None) -> TrainingRun | None:
+def _of_run(home: Path, folder: Path, pushed: Mapping[str, Any] | None) -> TrainingRun | None:
     validation = record.read(folder, record.VALIDATION)
     database = home / record.ARTIFACTS / record.METADATA
     if validation is None or not database.is_file():
@@ -76,12 +65,11 @@ def _of_run(home: Path, folder: Path, run: Mapping[str, Any], newest: Path | Non
         return None
     if not statistics.is_file():
         return None
-    pushed = _pushed(run, newest)
     return TrainingRun(
         folder.name,
-        newest.name if newest and pushed else None,
+        str(pushed["version"]) if pushed else None,
         validation["features"]["kinds"],
         statistics,
         examples,
-        newest if pushed else None,
+        Path(pushed["path"]) if pushed else None,
     )

@@ -12,12 +12,19 @@ from typing import Any
 import pytest
 import tensorflow as tf
 
-from components.trainer.model import Head
-from components.trainer.target import Target
 from serving.local_server import LocalServer, Settings
 from serving.versions import Pace
-from tests.components.conftest import series, spoken, transformed, worded  # noqa: F401 (fixtures)
-from tests.serving import exports, small_servers
+from tests.components.conftest import (  # noqa: F401 (fixtures)
+    binary,
+    characters,
+    multiclass,
+    numbers,
+    series,
+    spoken,
+    transformed,
+    worded,
+)
+from tests.serving import small_servers
 
 KINDS = {
     "float": tf.float32, "double": tf.float64, "int32": tf.int32, "int64": tf.int64, "int16": tf.int16,
@@ -162,30 +169,7 @@ def served(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Se
     one.server.stop(2)
 
 
-@pytest.fixture(scope="session")
-def numbers_export(transformed, tmp_path_factory):  # noqa: F811
-    """Three classes of numbers, one of them whole, one with an odd name."""
-    return exports.export(transformed, exports.classes("2", "10", "z"), tmp_path_factory.mktemp("n"))
-
-
-@pytest.fixture(scope="session")
-def words_export(worded, tmp_path_factory):  # noqa: F811
-    """Two classes of a text, a category and a number."""
-    folder = tmp_path_factory.mktemp("w")
-    return exports.export(worded, exports.classes("no", "yes"), folder, ("note",))
-
-
-@pytest.fixture(scope="session")
-def characters_export(spoken, tmp_path_factory):  # noqa: F811
-    return exports.export(spoken, exports.tokens(spoken), tmp_path_factory.mktemp("c"))
-
-
-@pytest.fixture(scope="session")
-def series_export(series, tmp_path_factory):  # noqa: F811
-    return exports.export(series, Target(Head("generation", 3)), tmp_path_factory.mktemp("s"))
-
-
 @pytest.fixture(params=["grpc", "rest"])
-def serve(request):
+def small_server(request):
     """Serves a behaviour either way: a context that gives the address."""
     return {"grpc": small_servers.grpc_server, "rest": small_servers.rest_server}[request.param]

@@ -36,7 +36,7 @@ def asked_directly(export, rows=ROWS):
             WHOLE: np.array([row[WHOLE]], np.int64),
             "f_2nd___C_": np.array([row[ODD]], np.float32),
         }
-        parts.append(export.model.run("sequences", inputs))
+        parts.append(export.served.run("sequences", inputs))
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
@@ -55,9 +55,9 @@ def long_table(rows=ROWS):
 
 
 @pytest.fixture
-def served(serve, numbers_export):
-    behaviour = Behaviour(numbers_export.model)
-    with serve(behaviour) as address, Client(address, NAME) as client:
+def served(small_server, multiclass):
+    behaviour = Behaviour(multiclass.served)
+    with small_server(behaviour) as address, Client(address, NAME) as client:
         yield client, behaviour
 
 
@@ -69,12 +69,12 @@ def same(answers, expected):
     np.testing.assert_array_equal(answers.score, answers.probabilities.max(axis=1))
 
 
-def test_arrays_of_unequal_lengths_get_the_models_own_answers(served, numbers_export):
+def test_arrays_of_unequal_lengths_get_the_models_own_answers(served, multiclass):
     client, _ = served
-    same(client.predict(arrays()), asked_directly(numbers_export))
+    same(client.predict(arrays()), asked_directly(multiclass))
 
 
-def test_tables_of_either_form_get_the_same_answers_and_keep_their_ids(served, numbers_export):
+def test_tables_of_either_form_get_the_same_answers_and_keep_their_ids(served, multiclass):
     client, _ = served
     lists = pa.table({"sequence_id": ["s0", "s1", "s2"], **{n: [row[n] for row in ROWS] for n in ROWS[0]}})
     mixed = long_table().iloc[[7, 0, 1, 3, 2, 4, 5, 6]].assign(at=[3, 0, 1, 0, 2, 0, 1, 2])
@@ -85,28 +85,28 @@ def test_tables_of_either_form_get_the_same_answers_and_keep_their_ids(served, n
     ):
         found = client.predict(table, time=time_column)
         assert found.ids.tolist() == ids
-        same(found, asked_directly(numbers_export, [ROWS[int(name[1])] for name in ids]))
+        same(found, asked_directly(multiclass, [ROWS[int(name[1])] for name in ids]))
     assert client.predict(lists).table().column_names == [
         "sequence_id", "label", "score", "probability[2]", "probability[10]", "probability[z]",
     ]  # fmt: skip
 
 
-def test_padded_arrays_are_read_up_to_their_lengths(served, numbers_export):
+def test_padded_arrays_are_read_up_to_their_lengths(served, multiclass):
     client, _ = served
     padded = {
         name: np.array([list(row[name]) + [9] * (4 - len(row[name])) for row in ROWS]) for name in ROWS[0]
     }
     padded[WHOLE] = padded[WHOLE].astype(np.int64)
-    same(client.predict(padded, lengths=[3, 1, 4]), asked_directly(numbers_export))
+    same(client.predict(padded, lengths=[3, 1, 4]), asked_directly(multiclass))
 
 
-def test_examples_get_the_same_answers(served, numbers_export):
+def test_examples_get_the_same_answers(served, multiclass):
     client, _ = served
-    same(client.predict_examples([raw_example(row) for row in ROWS]), asked_directly(numbers_export))
+    same(client.predict_examples([raw_example(row) for row in ROWS]), asked_directly(multiclass))
 
 
-def test_both_ways_give_the_same_floats_to_the_bit(numbers_export):
-    behaviour = Behaviour(numbers_export.model)
+def test_both_ways_give_the_same_floats_to_the_bit(multiclass):
+    behaviour = Behaviour(multiclass.served)
     with (
         grpc_server(behaviour) as one,
         rest_server(behaviour) as other,
@@ -121,13 +121,13 @@ def test_both_ways_give_the_same_floats_to_the_bit(numbers_export):
         np.testing.assert_array_equal(found.outputs[name], again.outputs[name])
 
 
-def test_large_inputs_go_in_batches_and_keep_their_order(serve, numbers_export):
-    behaviour = Behaviour(numbers_export.model)
+def test_large_inputs_go_in_batches_and_keep_their_order(small_server, multiclass):
+    behaviour = Behaviour(multiclass.served)
     rows = [ROWS[at % 3] for at in range(25)]
-    with serve(behaviour) as address, Client(address, NAME, max_batch=10) as client:
+    with small_server(behaviour) as address, Client(address, NAME, max_batch=10) as client:
         found = client.predict(arrays(rows))
     assert behaviour.batches == [10, 10, 5]
-    same(found, asked_directly(numbers_export, rows))
+    same(found, asked_directly(multiclass, rows))
 
 
 def test_no_sequences_get_no_answers_without_a_request(served):
@@ -136,8 +136,8 @@ def test_no_sequences_get_no_answers_without_a_request(served):
     assert (len(found), found.table().num_rows, behaviour.batches) == (0, 0, [])
 
 
-def test_texts_and_categories_go_as_they_are(serve, words_export):
-    with serve(Behaviour(words_export.model)) as address, Client(address, NAME) as client:
+def test_texts_and_categories_go_as_they_are(small_server, binary):
+    with small_server(Behaviour(binary.served)) as address, Client(address, NAME) as client:
         notes = ["good Ünder film\n", '\x00"\\']
         found = client.predict({"note": [notes], "colour": [["red", "green"]], "x": [[1.0, NAN]]})
         with pytest.raises(
@@ -150,29 +150,29 @@ def test_texts_and_categories_go_as_they_are(serve, words_export):
         "colour": np.array([[b"red", b"green"]], object),
         "x": np.array([[1.0, NAN]], np.float32),
     }
-    expected = words_export.model.run("sequences", inputs)
+    expected = binary.served.run("sequences", inputs)
     np.testing.assert_allclose(found.probabilities, expected["probabilities"], atol=1e-6)
 
 
-def test_prompts_go_on_as_the_model_goes_on(serve, characters_export):
+def test_prompts_go_on_as_the_model_goes_on(small_server, characters):
     prompts = ["the cat", "sat\n", "mat"]
-    behaviour = Behaviour(characters_export.model)
-    with serve(behaviour) as address, Client(address, NAME, max_batch=2) as client:
+    behaviour = Behaviour(characters.served)
+    with small_server(behaviour) as address, Client(address, NAME, max_batch=2) as client:
         found = client.generate(prompts, max_new_tokens=9, temperature=0.7, seed=2**40)
         with pytest.raises(BadRequest, match="ask `generate`"):
             client.predict(prompts)
         with pytest.raises(BadRequest, match="expected a list of prompts"):
             client.generate("the cat")
         assert len(client.predict({"text": [list("the"), list("cat ")]}).label) == 2
-    expected = characters_export.model.run("generate", {
+    expected = characters.served.run("generate", {
         "prompt": np.array([one.encode() for one in prompts], object), "max_new_tokens": np.int32(9),
         "temperature": np.float32(0.7), "seed": np.int64(2**40),
     })["text"]  # fmt: skip
     assert found == [one.decode() for one in expected]
 
 
-def test_a_series_of_numbers_goes_on_under_its_own_names(serve, series_export):
-    with serve(Behaviour(series_export.model)) as address, Client(address, NAME) as client:
+def test_a_series_of_numbers_goes_on_under_its_own_names(small_server, numbers):
+    with small_server(Behaviour(numbers.served)) as address, Client(address, NAME) as client:
         found = client.generate(arrays(ROWS[:2]), max_new_tokens=4)
     assert {name: one.shape for name, one in found.items()} == dict.fromkeys(ROWS[0], (2, 4))
 
@@ -225,8 +225,8 @@ def test_what_the_server_refuses_is_said_in_its_words_and_not_sent_again(served)
     assert len(behaviour.specs) == 2
 
 
-def test_an_unknown_model_is_not_found(serve, numbers_export):
-    with serve(Behaviour(numbers_export.model)) as address, Client(address, "other") as client:
+def test_an_unknown_model_is_not_found(small_server, multiclass):
+    with small_server(Behaviour(multiclass.served)) as address, Client(address, "other") as client:
         for ask in (client.metadata, client.versions, lambda: client.predict(arrays())):
             with pytest.raises(NotFound, match="other"):
                 ask()
@@ -234,9 +234,9 @@ def test_an_unknown_model_is_not_found(serve, numbers_export):
             client.wait_until_ready(0.3)
 
 
-def test_versions_and_labels_are_asked_for(serve, numbers_export):
-    behaviour = Behaviour(numbers_export.model)
-    with serve(behaviour) as address:
+def test_versions_and_labels_are_asked_for(small_server, multiclass):
+    behaviour = Behaviour(multiclass.served)
+    with small_server(behaviour) as address:
         for options in ({}, {"version": 3}, {"label": "stable"}):
             with Client(address, NAME, headers={"Authorization": "token"}, **options) as client:
                 client.predict(arrays(ROWS[:1]))
@@ -246,17 +246,17 @@ def test_versions_and_labels_are_asked_for(serve, numbers_export):
         Client("localhost:1", NAME, version=3, label="stable")
 
 
-def test_a_server_that_is_not_there_twice_is_asked_a_third_time(served, numbers_export):
+def test_a_server_that_is_not_there_twice_is_asked_a_third_time(served, multiclass):
     client, behaviour = served
     behaviour.failing = ["UNAVAILABLE", "UNAVAILABLE"]
-    same(client.predict(arrays()), asked_directly(numbers_export))
+    same(client.predict(arrays()), asked_directly(multiclass))
     assert len(behaviour.specs) == 3
 
 
-def test_tries_end(serve, numbers_export):
-    behaviour = Behaviour(numbers_export.model, failing=["UNAVAILABLE"] * 9)
+def test_tries_end(small_server, multiclass):
+    behaviour = Behaviour(multiclass.served, failing=["UNAVAILABLE"] * 9)
     with (
-        serve(behaviour) as address,
+        small_server(behaviour) as address,
         Client(address, NAME, attempts=3) as client,
         pytest.raises(Unavailable, match="told to fail"),
     ):
@@ -264,9 +264,9 @@ def test_tries_end(serve, numbers_export):
     assert len(behaviour.specs) == 3
 
 
-def test_a_server_that_hangs_ends_with_the_deadline(serve, numbers_export):
-    behaviour = Behaviour(numbers_export.model, hang_s=1.0)
-    with serve(behaviour) as address, Client(address, NAME, timeout_s=0.3) as client:
+def test_a_server_that_hangs_ends_with_the_deadline(small_server, multiclass):
+    behaviour = Behaviour(multiclass.served, hang_s=1.0)
+    with small_server(behaviour) as address, Client(address, NAME, timeout_s=0.3) as client:
         client.wait_until_ready(5)  # TensorFlow is imported
         client.metadata()
         began = time.monotonic()
@@ -282,21 +282,21 @@ def free_port() -> int:
         return one.getsockname()[1]
 
 
-def test_a_server_that_comes_up_late_is_found(serve, numbers_export):
+def test_a_server_that_comes_up_late_is_found(small_server, multiclass):
     port = free_port()
-    address = f"http://127.0.0.1:{port}" if serve is rest_server else f"127.0.0.1:{port}"
-    behaviour, done = Behaviour(numbers_export.model), threading.Event()
+    address = f"http://127.0.0.1:{port}" if small_server is rest_server else f"127.0.0.1:{port}"
+    behaviour, done = Behaviour(multiclass.served), threading.Event()
 
     def come_up() -> None:
         time.sleep(0.7)
-        with serve(behaviour, port):
+        with small_server(behaviour, port):
             done.wait(20)
 
     thread = threading.Thread(target=come_up)
     thread.start()
     try:
         with Client(address, NAME, timeout_s=15, attempts=30) as client:
-            same(client.predict(arrays()), asked_directly(numbers_export))
+            same(client.predict(arrays()), asked_directly(multiclass))
     finally:
         done.set()
         thread.join()
@@ -304,9 +304,9 @@ def test_a_server_that_comes_up_late_is_found(serve, numbers_export):
         client.predict(arrays())
 
 
-def test_waiting_ends_when_the_model_is_available_not_when_its_page_is(serve, numbers_export):
-    behaviour = Behaviour(numbers_export.model, states=["START", "LOADING", "AVAILABLE"])
-    with serve(behaviour) as address, Client(address, NAME) as client:
+def test_waiting_ends_when_the_model_is_available_not_when_its_page_is(small_server, multiclass):
+    behaviour = Behaviour(multiclass.served, states=["START", "LOADING", "AVAILABLE"])
+    with small_server(behaviour) as address, Client(address, NAME) as client:
         assert client.wait_until_ready(10).version == VERSION
         assert [(one.version, one.state) for one in client.versions()] == [(7, "AVAILABLE"), (6, "END")]
         behaviour.states = ["LOADING"]
@@ -314,9 +314,9 @@ def test_waiting_ends_when_the_model_is_available_not_when_its_page_is(serve, nu
             client.wait_until_ready(0.3)
 
 
-def test_threads_share_a_client(served, numbers_export):
+def test_threads_share_a_client(served, multiclass):
     client, behaviour = served
-    expected, failures = asked_directly(numbers_export), []
+    expected, failures = asked_directly(multiclass), []
 
     def ask() -> None:
         try:
@@ -333,7 +333,7 @@ def test_threads_share_a_client(served, numbers_export):
     assert (failures, len(behaviour.batches)) == ([], 30)
 
 
-def test_rest_needs_no_tensorflow(numbers_export):
+def test_rest_needs_no_tensorflow(multiclass):
     script = """
 import sys
 sys.modules["tensorflow"] = sys.modules["tensorflow_serving"] = sys.modules["grpc"] = None
@@ -341,7 +341,7 @@ from serving.client import Client
 found = Client(sys.argv[1], sys.argv[2]).predict({"a": [[1.0]], "b": [[2]], "2nd (\\u00b0C)": [[0.1]]})
 print(found.label[0])
 """
-    with rest_server(Behaviour(numbers_export.model)) as address:
+    with rest_server(Behaviour(multiclass.served)) as address:
         done = subprocess.run(
             [sys.executable, "-c", script, address, NAME], capture_output=True, text=True, timeout=60
         )
@@ -349,10 +349,10 @@ print(found.label[0])
     assert done.stdout.strip() in ("2", "10", "z")
 
 
-def test_what_was_answered_is_logged_under_the_callers_names(serve, numbers_export, tmp_path):
-    behaviour = Behaviour(numbers_export.model)
+def test_what_was_answered_is_logged_under_the_callers_names(small_server, multiclass, tmp_path):
+    behaviour = Behaviour(multiclass.served)
     with (
-        serve(behaviour) as address,
+        small_server(behaviour) as address,
         RequestLog(tmp_path, 1.0) as log,
         Client(address, NAME, log=log, max_batch=2) as client,
     ):
