@@ -6,6 +6,7 @@ beside the old one, which goes only when another can be asked; a version that fa
 times, once a minute, and nothing else is loaded meanwhile.
 """
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -17,6 +18,7 @@ from serving.held import Held
 from serving.loader.errors import INTERNAL, INVALID, NOT_FOUND, ServingError
 from serving.version_folders import version_folders
 
+_LOG = logging.getLogger(__name__)
 START, LOADING, AVAILABLE, UNLOADING, END = "START", "LOADING", "AVAILABLE", "UNLOADING", "END"
 
 
@@ -198,7 +200,10 @@ class Versions:
         with self._lock:
             self._states[version] = state
         if self._on_state:
-            self._on_state(version, state)
+            try:
+                self._on_state(version, state)
+            except Exception:  # noqa: BLE001 (who listens must not keep versions from switching)
+                _LOG.exception("a change of version %d could not be told", version)
 
 
 def absent(name: str, version: int | None, label: str | None) -> ServingError:

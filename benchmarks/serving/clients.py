@@ -22,7 +22,7 @@ def by_grpc(server: Server, model: Path, batch: int) -> Ask:
     import grpc
 
     body = _message(model, batch)
-    options = [("grpc.use_local_subchannel_pool", 1), ("grpc.max_receive_message_length", -1)]
+    options = [("grpc.use_local_subchannel_pool", 1), ("grpc.enable_http_proxy", 0)]
     channel = grpc.insecure_channel(f"127.0.0.1:{server.port}", options)
     call = channel.unary_unary(_PREDICT)
     return lambda: bytes(call(body, timeout=DEADLINE_S))

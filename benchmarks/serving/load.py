@@ -81,11 +81,13 @@ def _report(
     counts: Counter[str], failures: list[str], versions: set[int], pushed: int, memory: list[float]
 ) -> str:
     tenth = max(1, len(memory) // 10)
-    begin, end = (sum(part) / len(part) for part in (memory[:tenth], memory[-tenth:]))
+    half = len(memory) // 2
+    parts = (memory[:tenth], memory[half : half + tenth], memory[-tenth:])
+    begin, middle, end = (sum(part) / len(part) for part in parts)
     lines = [
-        "| requests by gRPC | by REST | failed | versions | of them answered | MB at begin | MB at end |",
-        "|---:|---:|---:|---:|---:|---:|---:|",
+        "| requests by gRPC | by REST | failed | versions | that answered | MB at begin | at half | at end |",
+        "|---:|---:|---:|---:|---:|---:|---:|---:|",
         f"| {counts['gRPC']:,} | {counts['REST']:,} | {len(failures)} | {pushed} | {len(versions)} "
-        f"| {begin:.0f} | {end:.0f} |",
+        f"| {begin:.0f} | {middle:.0f} | {end:.0f} |",
     ]
     return "\n".join([*lines, *(f"- {one}" for one in failures[:_SHOWN])])

@@ -9,8 +9,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import grpc
+import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow.core.framework.tensor_pb2 import TensorProto
+from tensorflow_serving.apis import (
+    model_service_pb2_grpc,
+    predict_pb2,
+    prediction_service_pb2_grpc,
+)
 
 from serving.local_server import LocalServer, Settings
 from serving.versions import Pace
@@ -31,6 +39,9 @@ KINDS = {
     "int8": tf.int8, "uint8": tf.uint8, "uint32": tf.uint32, "uint64": tf.uint64, "bool": tf.bool,
     "text": tf.string,
 }  # fmt: skip
+DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+X = np.ones((1, 1), np.float32)  # what the default signature takes, and the same as JSON
+ONE = {"instances": [[1.0]]}
 QUICK = Pace(poll_s=0.05, retries=1, retry_s=0.05)
 
 
@@ -127,7 +138,7 @@ class Served:
         data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
         url = f"http://127.0.0.1:{self.server.rest_port}{path}"
         try:
-            with urllib.request.urlopen(urllib.request.Request(url, data, method=method), timeout=60) as got:
+            with DIRECT.open(urllib.request.Request(url, data, method=method), timeout=60) as got:
                 status, text = got.status, got.read()
         except urllib.error.HTTPError as error:
             status, text = error.code, error.read()
@@ -173,3 +184,42 @@ def served(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Se
 def small_server(request):
     """Serves a behaviour either way: a context that gives the address."""
     return {"grpc": small_servers.grpc_server, "rest": small_servers.rest_server}[request.param]
+
+
+class Asked:
+    """The stubs of a stand-in."""
+
+    def __init__(self, served: Served) -> None:
+        self.channel = grpc.insecure_channel(
+            f"127.0.0.1:{served.server.port}",
+            [("grpc.enable_http_proxy", 0)],
+        )
+        self.prediction = prediction_service_pb2_grpc.PredictionServiceStub(self.channel)
+        self.status = model_service_pb2_grpc.ModelServiceStub(self.channel)
+
+    def predict(self, signature="", version=None, label=None, name="m", wanted=(), timeout=60, **inputs):
+        request = predict_pb2.PredictRequest()
+        request.model_spec.name, request.model_spec.signature_name = name, signature
+        if version is not None:
+            request.model_spec.version.value = version
+        if label is not None:
+            request.model_spec.version_label = label
+        request.output_filter.extend(wanted)
+        for key, value in inputs.items():
+            proto = value if isinstance(value, TensorProto) else tf.make_tensor_proto(value)
+            request.inputs[key].CopyFrom(proto)
+        return self.prediction.Predict(request, timeout=timeout)
+
+
+@pytest.fixture(scope="module")
+def asked(served):
+    one = Asked(served)
+    yield one
+    one.channel.close()
+
+
+def raised(call, *arguments, **named) -> tuple[grpc.StatusCode, str]:
+    """Code and details of the error that a call ends in."""
+    with pytest.raises(grpc.RpcError) as error:
+        call(*arguments, **named)
+    return error.value.code(), error.value.details()

@@ -1,6 +1,5 @@
-"""gRPC and REST of the stand-in: the same answers, the documented errors, and it goes on."""
+"""The stand-in as a whole: both interfaces agree, versions switch under load, and it ends cleanly."""
 
-import json
 import socket
 import threading
 import time
@@ -9,62 +8,24 @@ import grpc
 import numpy as np
 import pytest
 import tensorflow as tf
-from tensorflow.core.framework.tensor_pb2 import TensorProto
 from tensorflow_serving.apis import (
-    classification_pb2,
     get_model_metadata_pb2,
     get_model_status_pb2,
-    inference_pb2,
-    model_management_pb2,
-    model_service_pb2_grpc,
-    predict_pb2,
-    prediction_log_pb2,
-    prediction_service_pb2_grpc,
-    regression_pb2,
 )
 
 from serving.local_server import LocalServer, PortTaken, Settings
-from tests.serving.conftest import KINDS, QUICK, Served, put, save_model, wait_for
+from tests.serving.conftest import (
+    KINDS,
+    ONE,
+    QUICK,
+    Asked,
+    Served,
+    X,
+    put,
+    wait_for,
+)
 
 Code = grpc.StatusCode
-
-
-class Asked:
-    """The stubs of a stand-in."""
-
-    def __init__(self, served: Served) -> None:
-        self.channel = grpc.insecure_channel(
-            f"127.0.0.1:{served.server.port}",
-            [("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1)],
-        )
-        self.prediction = prediction_service_pb2_grpc.PredictionServiceStub(self.channel)
-        self.status = model_service_pb2_grpc.ModelServiceStub(self.channel)
-
-    def predict(self, signature="", version=None, label=None, name="m", wanted=(), timeout=60, **inputs):
-        request = predict_pb2.PredictRequest()
-        request.model_spec.name, request.model_spec.signature_name = name, signature
-        if version is not None:
-            request.model_spec.version.value = version
-        if label is not None:
-            request.model_spec.version_label = label
-        request.output_filter.extend(wanted)
-        for key, value in inputs.items():
-            proto = value if isinstance(value, TensorProto) else tf.make_tensor_proto(value)
-            request.inputs[key].CopyFrom(proto)
-        return self.prediction.Predict(request, timeout=timeout)
-
-
-@pytest.fixture(scope="module")
-def asked(served):
-    one = Asked(served)
-    yield one
-    one.channel.close()
-
-
-def raised(call, *arguments, **named) -> tuple[Code, str]:
-    with pytest.raises(grpc.RpcError) as error:
-        call(*arguments, **named)
-    return error.value.code(), error.value.details()
 
 
 VALUES = {
@@ -107,164 +68,6 @@ def test_several_outputs_agree_and_can_be_chosen(served, asked):
     assert chosen.model_spec.signature_name == "several"
 
 
-def test_a_tensor_may_be_sent_in_any_form(asked):
-    def ask(**fields):
-        proto = TensorProto(dtype=1, **fields)
-        proto.tensor_shape.dim.add(size=2)
-        proto.tensor_shape.dim.add(size=2)
-        return tf.make_ndarray(asked.predict(x=proto).outputs["y"]).tolist()
-
-    content = np.array([1, 2, 3, 4], np.float32).tobytes()
-    assert ask(tensor_content=content) == [[2, 4], [6, 8]]
-    assert ask(float_val=[1, 2, 3, 4]) == [[2, 4], [6, 8]]
-    assert ask(float_val=[1, 2]) == [[2, 4], [4, 4]]  # the last one stands for the rest
-    assert ask() == [[0, 0], [0, 0]]
-    assert raised(ask, tensor_content=b"1234") == (Code.INVALID_ARGUMENT, "tensor parsing error: x")
-
-
-def test_a_shape_that_no_memory_holds_is_refused(asked):
-    proto = TensorProto(dtype=1)
-    for size in (2**20, 2**20):
-        proto.tensor_shape.dim.add(size=size)
-    assert raised(asked.predict, x=proto) == (Code.INVALID_ARGUMENT, "tensor parsing error: x")
-
-
-X = np.ones((1, 1), np.float32)
-GRPC_ERRORS = [
-    ({"name": "other", "x": X}, Code.NOT_FOUND, "Servable not found for request: Latest(other)"),
-    ({"version": 7, "x": X}, Code.NOT_FOUND, "Servable not found for request: Specific(m, 7)"),
-    ({"label": "canary", "x": X}, Code.INVALID_ARGUMENT, "Unrecognized servable version label: canary"),
-    ({"signature": "none", "x": X}, Code.FAILED_PRECONDITION, 'Serving signature key "none" not found.'),
-    ({}, Code.INVALID_ARGUMENT, "input size does not match signature: 0!=1"),
-    ({"x": X, "z": X}, Code.INVALID_ARGUMENT, "Sent extra: {z}. Missing but required: {}."),
-    ({"z": X}, Code.INVALID_ARGUMENT, "Signature input alias: x"),
-    ({"x": ["text"]}, Code.INVALID_ARGUMENT, "to be float but string is provided"),
-    ({"x": X, "wanted": ["z"]}, Code.INVALID_ARGUMENT, "output tensor alias not found in signature: z"),
-    ({"x": X, "wanted": ["y", "y"]}, Code.INVALID_ARGUMENT, "duplicate output tensor alias: y"),
-    ({"name": "", "x": X}, Code.INVALID_ARGUMENT, "Missing ModelSpec"),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(("request_of", "code", "said"), GRPC_ERRORS)
-def test_grpc_refuses_with_the_real_server_s_code_and_words(served, asked, request_of, code, said):
-    got, details = raised(asked.predict, **request_of)
-    assert got == code
-    assert said in details
-    assert served.answers()
-
-
-ONE = {"instances": [[1.0]]}
-REST_ERRORS = [
-    ("/v1/models/other:predict", ONE, 404, "Servable not found for request: Latest(other)"),
-    ("/v1/models/m/versions/7:predict", ONE, 404, "Servable not found for request: Specific(m, 7)"),
-    (f"/v1/models/m/versions/{2**63}:predict", ONE, 400, "Failed to convert version"),
-    ("/v1/models/m/labels/canary:predict", ONE, 400, "Unrecognized servable version label: canary"),
-    ("/v1/models/m:predict", {**ONE, "signature_name": "none"}, 400, 'Serving signature name: "none" not'),
-    ("/v1/models/m:predict", b"{", 400, "JSON Parse error"),
-    ("/v1/models/m:predict", {"instances": [[None]]}, 400, "Type: Null is not of expected type: float"),
-    ("/v1/models/m:predict", {"instances": [[1.0], [1.0, 2.0]]}, 400, "Expecting tensor size: 1 but got: 2"),
-    ("/v1/models/m:predict", {"signature_name": "same_int64", "instances": [1.0]}, 400, "type: int64"),
-    ("/v1/models/m:predict", {"signature_name": "slow", "instances": [1]}, 400, ""),
-    ("/v1/models/m:classify", {}, 400, "Expected classification signature method_name to be"),
-    ("/v1/models/m:regress", {}, 400, "Was: tensorflow/serving/predict"),
-    ("/v1/models/m:other", ONE, 400, "Malformed request: POST /v1/models/m:other"),
-    ("/v1/models/m/versions/x:predict", ONE, 400, "Malformed request"),
-    ("/other", None, 404, "Not found"),
-    ("/v1/models/other", None, 404, "Could not find any versions of model other"),
-    ("/v1/models/m/versions/7", None, 404, "Could not find version 7 of model m"),
-    ("/v1/models/other/metadata", None, 404, "Servable not found for request: Latest(other)"),
-    ("/v1/models", None, 400, "Missing model name in request."),
-    ("/v1/models/m:predict", None, 400, "Malformed request: GET /v1/models/m:predict"),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(("path", "body", "status", "said"), REST_ERRORS)
-def test_rest_refuses_with_the_real_server_s_code_and_words(served, path, body, status, said):
-    got, answer = served.http(path, body)
-    assert got == status
-    assert said in answer["error"]
-    assert served.answers()
-
-
-def test_a_body_of_ten_megabytes_is_answered(served):
-    row = [0.123456] * 1000
-    body = {"instances": [row] * 1000}
-    assert len(json.dumps(body)) > 9e6
-    status, answer = served.ask(body)
-    assert status == 200
-    assert len(answer["predictions"]) == 1000
-
-
-def test_a_body_over_the_limit_is_refused_before_it_is_read_as_a_whole(served):
-    with socket.create_connection(("127.0.0.1", served.server.rest_port), timeout=20) as line:
-        line.sendall(b"POST /v1/models/m:predict HTTP/1.1\r\nHost: m\r\nContent-Length: 99999999999\r\n\r\n{")
-        assert line.recv(100).startswith(b"HTTP/1.1 413")
-    assert served.answers()
-
-
-def test_a_message_over_the_limit_is_refused(served, asked):
-    code, _ = raised(asked.predict, x=np.zeros((1, 5_000_000), np.float32))
-    assert code == Code.RESOURCE_EXHAUSTED
-    assert served.answers()
-
-
-@pytest.mark.parametrize(
-    "part", [b"POST /v1/mod", b"POST /v1/models/m:predict HTTP/1.1\r\nContent-Length: 50\r\n\r\n{"]
-)
-def test_slow_and_half_requests_keep_nobody_waiting(served, part):
-    lines = [socket.create_connection(("127.0.0.1", served.server.rest_port)) for _ in range(40)]
-    for number, line in enumerate(lines):
-        line.sendall(part)
-        if number % 2:
-            line.shutdown(socket.SHUT_WR)
-    begin = time.monotonic()
-    assert all(served.answers() for _ in range(10))
-    assert time.monotonic() - begin < 5
-    for line in lines:
-        line.close()
-    assert served.answers()
-
-
-def test_a_request_that_comes_a_byte_at_a_time_is_answered(served):
-    body = json.dumps(ONE).encode()
-    head = f"POST /v1/models/m:predict HTTP/1.1\r\nHost: m\r\nContent-Length: {len(body)}\r\n\r\n".encode()
-    with socket.create_connection(("127.0.0.1", served.server.rest_port), timeout=20) as line:
-        for byte in head + body:
-            line.sendall(bytes([byte]))
-            time.sleep(0.002)
-        answer = line.recv(1000)
-    assert answer.startswith(b"HTTP/1.1 200")
-    assert b"Server: sluice-stand-in-for-tensorflow_model_server" in answer
-
-
-def test_a_client_that_goes_away_in_the_middle_disturbs_nobody(served, asked):
-    call = asked.prediction.Predict.future(
-        predict_pb2.PredictRequest(
-            model_spec={"name": "m", "signature_name": "slow"},
-            inputs={"steps": tf.make_tensor_proto(np.int32(20000))},
-        )
-    )
-    call.cancel()
-    assert served.answers()
-
-
-def test_the_client_s_deadline_stops_the_graph(served, asked):
-    begin = time.monotonic()
-    code, _ = raised(asked.predict, "slow", timeout=0.5, steps=np.int32(10**8))
-    assert code == Code.DEADLINE_EXCEEDED
-    assert time.monotonic() - begin < 5
-    assert served.answers()
-
-
-def test_rest_gives_up_after_its_time(serve, model, tmp_path):
-    put(model, tmp_path / "m", 1)
-    one = serve(rest_timeout_s=0.3)
-    one.wait(1)
-    status, answer = one.ask({"signature_name": "slow", "inputs": 10**8})
-    assert status == 504, answer
-    assert one.answers()
-
-
 def test_status_and_metadata_are_the_same_both_ways(served, asked):
     status, page = served.http("/v1/models/m")
     ok = {"error_code": "OK", "error_message": ""}
@@ -291,25 +94,6 @@ def test_status_and_metadata_are_the_same_both_ways(served, asked):
     assert [dim["size"] for dim in x["tensor_shape"]["dim"]] == ["-1", "-1"]
     assert [dim.size for dim in info.tensor_shape.dim] == [-1, -1]
     assert by_rest["same_text"]["inputs"]["x"]["tensor_shape"]["unknown_rank"]
-
-
-def test_what_the_stand_in_has_not_is_said(served, asked):
-    spec = {"name": "m"}
-    code, said = raised(asked.prediction.Classify, classification_pb2.ClassificationRequest(model_spec=spec))
-    assert (code, "Was: tensorflow/serving/predict" in said) == (Code.INVALID_ARGUMENT, True)
-    code, _ = raised(asked.prediction.Regress, regression_pb2.RegressionRequest(model_spec=spec))
-    assert code == Code.INVALID_ARGUMENT
-    code, _ = raised(asked.prediction.MultiInference, inference_pb2.MultiInferenceRequest())
-    assert code == Code.UNIMPLEMENTED
-    code, _ = raised(asked.status.HandleReloadConfigRequest, model_management_pb2.ReloadConfigRequest())
-    assert code == Code.UNIMPLEMENTED
-    metadata = get_model_metadata_pb2.GetModelMetadataRequest
-    code, said = raised(asked.prediction.GetModelMetadata, metadata(model_spec=spec))
-    assert "at least one metadata_field" in said
-    code, said = raised(
-        asked.prediction.GetModelMetadata, metadata(model_spec=spec, metadata_field=["other"])
-    )
-    assert (code, said) == (Code.INVALID_ARGUMENT, "Metadata field other is not supported")
 
 
 def test_requests_are_counted_under_the_real_server_s_names(serve, model, tmp_path):
@@ -397,50 +181,6 @@ def test_a_label_is_asked_by_its_name(serve, model, other_model, tmp_path):
     assert one.ask(ONE)[1] == {"predictions": [[3.0]]}
     assert Asked(one).predict(label="stable", x=X).model_spec.version.value == 1
     assert one.http("/v1/models/m/labels/stable")[1]["model_version_status"][0]["version"] == "1"
-
-
-def warm(folder, records: list[bytes]) -> None:
-    (folder / "assets.extra").mkdir(exist_ok=True)
-    with tf.io.TFRecordWriter(str(folder / "assets.extra" / "tf_serving_warmup_requests")) as writer:
-        for record in records:
-            writer.write(record)
-
-
-def log_of(**inputs) -> bytes:
-    request = predict_pb2.PredictRequest(model_spec={"name": "m"})
-    for name, value in inputs.items():
-        request.inputs[name].CopyFrom(tf.make_tensor_proto(value))
-    return prediction_log_pb2.PredictionLog(predict_log={"request": request}).SerializeToString()
-
-
-@pytest.mark.parametrize(
-    ("records", "said"),
-    [
-        ([log_of(x=X)] * 3, ""),
-        ([log_of(x=X), log_of(z=X)], "Signature input alias: x"),
-        ([log_of(x=X)] * 1001, "Number of warmup records exceeds the maximum (1000)"),
-        ([b"\xff\xff"], "Failed to parse warmup record"),
-        ([prediction_log_pb2.PredictionLog(classify_log={}).SerializeToString()], "Unsupported log_type"),
-    ],
-)  # fmt: skip
-def test_a_version_is_asked_its_warm_up_requests_first(serve, tmp_path, records, said):
-    folder = save_model(tmp_path / "model")
-    warm(folder, records)
-    one = serve()
-    put(folder, tmp_path / "m", 1)
-    one.wait(1, "END" if said else "AVAILABLE")
-    assert said in one.states()[1].message
-
-
-def test_a_damaged_warm_up_file_fails_the_load(serve, tmp_path):
-    folder = save_model(tmp_path / "model")
-    warm(folder, [log_of(x=X)] * 2)
-    file = folder / "assets.extra" / "tf_serving_warmup_requests"
-    file.write_bytes(file.read_bytes()[:-3])
-    one = serve()
-    put(folder, tmp_path / "m", 1)
-    one.wait(1, "END")
-    assert "Please verify your warmup data is in TFRecord format." in one.states()[1].message
 
 
 def test_requests_are_told_and_what_that_raises_fails_none(serve, model, tmp_path):

@@ -168,6 +168,21 @@ def test_a_failure_that_is_no_answer_of_the_loader_is_told_as_well(bench):
     assert "ZeroDivisionError" in one.versions.states()[1].message
 
 
+def test_a_listener_that_fails_stops_nothing(bench):
+    one = bench()
+    told = []
+
+    def fail(version, state) -> None:
+        told.append(state.name)
+        raise BrokenPipeError
+
+    one.versions._on_state = fail
+    one.push(1)
+    one.wait(1)
+    assert told[0] == "START"
+    assert one.newest() == 1
+
+
 def test_what_is_removed_is_unloaded_and_the_one_before_comes_back(bench):
     one = bench()
     one.push(1, 2)
