@@ -1,9 +1,10 @@
 """TFDV's skew comparators: Jensen-Shannon divergence of numbers, L-infinity of categories.
 
-The histograms that TFDV would take by itself have ten cells of one width, from the smallest to the
-largest value of each side. Of heavy tails nearly all values lie in one of them, and with other ends on
-the two sides the cells do not match: two samples of one log-normal distribution came to 0.1 to 0.9 of
-1 bit. So both sides are handed over counted in the same cells, see `Cells`.
+By itself TFDV compares histograms of ten cells of one width, each between the smallest and the largest
+value of its own side. With a heavy tail nearly all values lie in one cell, whose width the extremes
+decide: 8,000 and 2,000 draws of one log-normal distribution (sigma 2) came to 0.39 bits in the median of
+40 repetitions, those of a normal one to 0.015. So both sides are handed over counted in the same cells,
+see `Cells`.
 """
 
 from collections.abc import Mapping

@@ -117,6 +117,8 @@ def test_all_mistakes_come_in_one_message(load_text):
         ("gate: {thresholds: [{metric: accuracy, min: .5, slice: site}]}", "the slice site is neither in"),
         ("gate: {thresholds: [defualt]}", "gate.thresholds.0: expected 'default', got \"defualt\""),
         ("gate: {thresholds: []}", "gate.thresholds: expected at least one"),
+        ("drift: {numbers: 0}", "drift.numbers: expected more than 0.0, got 0"),
+        ("drift: {lenghts: 0.1}", "drift.lenghts: unknown key (did you mean lengths?)"),
         (
             "audit: {severity: {near-duplicates: warning}}",
             "audit.severity, near-duplicates: no such check (did you mean near-duplicate?)",
@@ -394,7 +396,7 @@ def test_the_published_json_schema_is_in_step():
     assert published == json_schema(), "run `make schema`"
     assert set(json.loads(published)["properties"]) == {
         "name", "task", "data", "split", "schema", "audit", "model", "training", "gate",
-        "servability", "push", "run",
+        "servability", "push", "drift", "run",
     }  # fmt: skip
 
 
