@@ -350,7 +350,7 @@ class Drift(_Section):
 
     numbers: Annotated[
         Fraction | None, Field(description="Jensen-Shannon divergence of a number, in bits")
-    ] = 0.1
+    ] = 0.05
     categories: Annotated[
         Fraction | None, Field(description="largest difference of the share of one category")
     ] = 0.1

@@ -113,7 +113,7 @@ def count(files: list[str], baseline: Baseline) -> Log:
         lengths.append(_lengths(batch, types))
         for feature in baseline.features:
             if (column := batch.columns.get(feature.name)) is not None:
-                _add(log.features[feature.name], feature, column.values)
+                add(log.features[feature.name], feature, column.values)
     log.lengths = np.concatenate([*lengths, np.zeros(0, np.int64)])
     _refuse_other_models(log, files, baseline)
     return log
@@ -125,7 +125,8 @@ def _batches(files: list[str], types: Mapping[str, str], log: Log) -> Iterator[B
             yield from records.read(Source("log", path, number), types, _RECORDS_AT_ONCE)
         except Damaged as damaged:
             whole = records.record_of(damaged.ref)
-            log.damaged.append(f"{path}: read up to record {whole:,}, then: {damaged}")
+            why = str(damaged).partition(" [Op:")[0]
+            log.damaged.append(f"{path}: read up to record {whole:,}, then: {why}")
 
 
 def _lengths(batch: Batch, types: Mapping[str, str]) -> Lengths:
@@ -134,7 +135,8 @@ def _lengths(batch: Batch, types: Mapping[str, str]) -> Lengths:
     return np.max(np.stack(found), axis=0).astype(np.int64) if found else np.zeros(len(batch), np.int64)
 
 
-def _add(counts: Counts, feature: Feature, values: pa.Array) -> None:
+def add(counts: Counts, feature: Feature, values: pa.Array) -> None:
+    """Counts the values of some steps of a feature."""
     if feature.cells is not None:
         numbers = values.to_numpy(zero_copy_only=False)
         finite = numbers[np.isfinite(numbers)]  # the model takes what is not for missing, too

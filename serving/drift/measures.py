@@ -74,7 +74,7 @@ def measure(
     makers = list(_makers(against, bounds, words))
     found = [make(FALSE_ALARM / len(makers)) for make in makers]
     found = _compared(against, found)
-    return sorted(found, key=lambda one: (not one.beyond, one.by_chance + one.bound - one.value))
+    return sorted(found, key=lambda one: (not one.beyond, -one.value / (one.bound + one.by_chance)))
 
 
 def _makers(against: "_Against", bounds: Drift, words: Mapping[str, tuple[Words, Words]]) -> Iterator[Make]:
