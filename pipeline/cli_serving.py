@@ -9,7 +9,7 @@ import tempfile
 import threading
 import urllib.request
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -19,6 +19,7 @@ import click
 from pipeline.errors import INTERRUPTED, ConfigError, SluiceError
 
 if TYPE_CHECKING:
+    from serving.request_log import RequestLog, Tensors
     from serving.versions import State
 
 _LOOK_S, _ANSWER_S, GRACE_S = 1.0, 5.0, 10.0
@@ -45,6 +46,15 @@ _LOOK_S, _ANSWER_S, GRACE_S = 1.0, 5.0, 10.0
     default=None,
     help="TensorFlow Serving in Docker, or the stand-in; without either, Docker where its engine answers.",
 )
+@click.option(
+    "--log-requests",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="FOLDER",
+    help="Keep a sample of the requests there, for `sluice drift`; the stand-in alone does.",
+)
+@click.option(
+    "--log-rate", default=0.01, show_default=True, type=click.FloatRange(0, 1), help="Share that is kept."
+)  # fmt: skip
 def serve(
     config: str,
     overrides: tuple[str, ...],
@@ -52,6 +62,8 @@ def serve(
     rest_port: int,
     labels: tuple[str, ...],
     docker: bool | None,
+    log_requests: Path | None,
+    log_rate: float,
 ) -> None:
     """Serves the pushed model on this machine, to try it.
 
@@ -68,6 +80,11 @@ def serve(
     answers = docker is not False and engine_answers()
     if docker and not answers:
         raise ConfigError("no Docker engine answers", ["start it, or serve with --no-docker"])
+    if answers and log_requests:
+        raise ConfigError(
+            "TensorFlow Serving does not keep requests as `sluice drift` reads them",
+            ["let the client do it (docs/client.md), or serve with --no-docker"],
+        )
     if answers:
         _serve_with_docker(loaded.name, base, port, rest_port, chosen)
     else:
@@ -77,6 +94,7 @@ def serve(
             port,
             rest_port,
             chosen,
+            _request_log(log_requests, log_rate),
             why="" if docker is False else "no Docker engine answers: ",
         )
 
@@ -125,10 +143,38 @@ class _Stop:
         self._event.set()
 
 
+def _request_log(folder: Path | None, rate: float) -> "RequestLog | None":
+    from serving.request_log import RequestLog
+
+    return RequestLog(folder, rate) if folder else None
+
+
+def _keeping(log: "RequestLog", base: Path) -> "Callable[[str, Tensors], None]":
+    """Logs requests under the features' own names, which the first version that answers tells."""
+    from serving.request_log import hook
+    from serving.version_folders import version_folders
+
+    keep: list[Callable[[str, Tensors], None]] = []
+
+    def on_request(signature: str, inputs: "Tensors") -> None:
+        if not keep:
+            newest = max((version_folders(base) or {}).items())[1]
+            keep.append(hook(log, newest / "assets.extra" / "raw_schema.pbtxt"))
+        keep[0](signature, inputs)
+
+    return on_request
+
+
 def _serve_stand_in(
-    name: str, base: Path, port: int, rest_port: int, labels: dict[str, int], why: str
+    name: str,
+    base: Path,
+    port: int,
+    rest_port: int,
+    labels: dict[str, int],
+    log: "RequestLog | None",
+    why: str,
 ) -> None:
-    with _Stop() as stop:
+    with _Stop() as stop, log or contextlib.nullcontext():
         click.echo(f"{why}starting the stand-in for tensorflow_model_server, which is not for production")
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         warnings.simplefilter("ignore")
@@ -137,7 +183,12 @@ def _serve_stand_in(
         said = _Said(name, base)
         try:
             server = LocalServer(
-                name, base, Settings(port=port, rest_port=rest_port), labels=labels, on_state=said.on_state
+                name,
+                base,
+                Settings(port=port, rest_port=rest_port),
+                labels=labels,
+                on_state=said.on_state,
+                on_request=_keeping(log, base) if log else None,
             )
         except PortTaken as error:
             raise ConfigError(str(error), ["choose others with --port and --rest-port"]) from error

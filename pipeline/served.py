@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from components.pusher.manifest import Manifest
-from components.pusher.numbering import version_of
 from components.pusher.rollback import roll_back
 from components.pusher.target import target_at
 from pipeline import record
 from pipeline.config import Config
+from serving.version_folders import version_number
 
 _SHORT = 12  # characters of a SHA-256
 WHY_A_NEW_VERSION = (
@@ -103,7 +103,7 @@ def _pushed(home: Path) -> dict[int, dict[str, Any]]:
     found: dict[int, dict[str, Any]] = {}
     for folder in record.runs(home):
         run = record.read(folder, record.RUN)
-        version = version_of(run["pushed"]["version"]) if run and run["pushed"] else None
+        version = version_number(run["pushed"]["version"]) if run and run["pushed"] else None
         if run and version is not None:
             verdict = record.read(folder, record.VERDICT) or {}
             forced = verdict.get("forced")

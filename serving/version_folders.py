@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-_LARGEST = 2**63 - 1
+LARGEST = 2**63 - 1
 _NUMBER = re.compile(r"\s*\+?[0-9]+\s*", re.ASCII)
 
 
@@ -12,7 +12,7 @@ def version_number(name: str) -> int | None:
     if not _NUMBER.fullmatch(name):
         return None
     number = int(name)
-    return number if number <= _LARGEST else None
+    return number if number <= LARGEST else None
 
 
 def version_folders(base: Path) -> dict[int, Path] | None:

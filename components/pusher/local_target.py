@@ -16,12 +16,13 @@ import fasteners
 from components.pusher import durable, leftovers, manifest
 from components.pusher.audit_log import PUSHED, REMOVED, ROLLED_BACK, AuditLog
 from components.pusher.manifest import Digest, Manifest, Origin
-from components.pusher.numbering import next_version, surplus, version_of
+from components.pusher.numbering import next_version, surplus
 from components.pusher.source import LocalFolder, Source, digests_of, digests_of_model, refuse_changes
 from components.pusher.target import AUDIT, HOME, VERSIONS, Pushed
 from pipeline import fingerprint
 from pipeline.errors import SluiceError
 from pipeline.record import now
+from serving.version_folders import version_number
 
 log = logging.getLogger("sluice.pusher")
 
@@ -45,7 +46,7 @@ class LocalTarget:
     def versions(self) -> dict[int, str]:
         """See `Target`."""
         base = Path(self.base)
-        there = {version_of(path.name): path for path in base.iterdir()} if base.is_dir() else {}
+        there = {version_number(path.name): path for path in base.iterdir()} if base.is_dir() else {}
         found = {
             version: str(path) for version, path in there.items() if version is not None and path.is_dir()
         }
@@ -65,7 +66,7 @@ class LocalTarget:
         """The versions that have a manifest, readable or not."""
         folder = self.home / VERSIONS
         files = folder.iterdir() if folder.is_dir() else ()
-        found = (version_of(path.stem) for path in files if path.suffix == ".json")
+        found = (version_number(path.stem) for path in files if path.suffix == ".json")
         return [version for version in found if version is not None]
 
     def manifest_path(self, version: int) -> Path:
@@ -111,7 +112,7 @@ class LocalTarget:
                 lock.release()
 
     def _next(self) -> int:
-        names = (version_of(path.name) for path in Path(self.base).iterdir())
+        names = (version_number(path.name) for path in Path(self.base).iterdir())
         there = {version for version in names if version is not None}
         logged = {event["version"] for event in self.log.events()}
         return next_version(there | logged | set(self.recorded()), time.time())

@@ -1,18 +1,9 @@
 """What a version may be called, and which ones have to go."""
 
-import re
 from collections.abc import Iterable
 
 from pipeline.errors import SluiceError
-
-LARGEST = 2**63 - 1  # TensorFlow Serving reads a version as int64
-
-
-def version_of(name: str) -> int | None:
-    """The number of a child of the base path, as TensorFlow Serving reads it; None where it is no version."""
-    if not re.fullmatch(r"[0-9]+", name) or int(name) > LARGEST:
-        return None
-    return int(name)
+from serving.version_folders import LARGEST
 
 
 def next_version(known: Iterable[int], now_s: float) -> int:

@@ -14,7 +14,7 @@ import tensorflow as tf
 from components.pusher import audit_log, manifest
 from components.pusher.audit_log import PUSHED, REMOVED, ROLLED_BACK
 from components.pusher.manifest import Digest, Manifest, Origin, Readable, digest_of
-from components.pusher.numbering import next_version, surplus, version_of
+from components.pusher.numbering import next_version, surplus
 from components.pusher.source import (
     SAVED_MODEL,
     Source,
@@ -25,6 +25,7 @@ from components.pusher.source import (
 from components.pusher.target import AUDIT, HOME, VERSIONS, Pushed
 from pipeline.errors import SluiceError
 from pipeline.record import now
+from serving.version_folders import version_number
 
 log = logging.getLogger("sluice.pusher")
 
@@ -69,7 +70,9 @@ class ObjectStore:
     def versions(self) -> dict[int, str]:
         """See `Target`; a version without `saved_model.pb` is not complete, and is left out."""
         found = [
-            (version, f"{self.base}/{name}") for name in _names(self.base) if (version := version_of(name))
+            (version, f"{self.base}/{name}")
+            for name in _names(self.base)
+            if (version := version_number(name))
         ]
         whole = [one for one in found if tf.io.gfile.exists(f"{one[1]}/{SAVED_MODEL}")]
         return dict(sorted(whole, reverse=True))
@@ -129,7 +132,7 @@ class ObjectStore:
         logged = (name.partition("-")[0] for name in _names(f"{self._home}/{AUDIT}"))
         recorded = (name.removesuffix(".json") for name in _names(f"{self._home}/{VERSIONS}"))
         names = [*_names(self.base), *_names(f"{self._home}/{_RESERVED}"), *logged, *recorded]
-        return {version for name in names if (version := version_of(name)) is not None}
+        return {version for name in names if (version := version_number(name)) is not None}
 
     def _upload(self, source: Source, made: Manifest) -> None:
         """Copies and verifies file by file; TensorFlow Serving refuses the version until the last one."""
@@ -170,7 +173,7 @@ class ObjectStore:
         """Removes what dead pushes have left: versions that were reserved long ago and never completed."""
         whole = self.versions()
         for name in _names(f"{self._home}/{_RESERVED}"):
-            version, folder = version_of(name), f"{self._home}/{_RESERVED}/{name}"
+            version, folder = version_number(name), f"{self._home}/{_RESERVED}/{name}"
             if version is None or not _all_dead(folder):
                 continue
             if version not in whole:

@@ -2,9 +2,10 @@
 
 import json
 import shlex
+import shutil
 import time
 import urllib.request
-from pathlib import Path
+from typing import NamedTuple
 
 import grpc
 import numpy as np
@@ -12,40 +13,36 @@ import pytest
 import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
-from components.trainer.beside import FOLDER, REQUESTS, write_beside
-from components.trainer.model import Head
-from components.trainer.target import Target
+from components.trainer.beside import FOLDER, REQUESTS
 from serving.local_server import LocalServer, Settings
 from serving.trial import curl_line
-from tests.components.trainer.test_export import Exported, decoded, first_ones
+from tests.components.trainer.test_export import decoded
 
 
-def exported(transformed, target: Target, folder: Path, texts: list[str]) -> Exported:
-    folder.mkdir(parents=True)
-    one = Exported(transformed, target, folder)
-    write_beside(str(folder), transformed.output, one.inputs, texts, first_ones(one))
-    return one
+class Address(NamedTuple):
+    """Of a served model."""
+
+    name: str
+    grpc: str
+    rest: str
 
 
-@pytest.fixture(scope="module", params=["words", "numbers"])
+@pytest.fixture(scope="module", params=["binary", "regression"])
 def served(request, tmp_path_factory):
     """An export under the version 12, and the server that has it."""
+    one = request.getfixturevalue(request.param)
     folder = tmp_path_factory.mktemp("served") / request.param / "12"
-    if request.param == "words":
-        worded = request.getfixturevalue("worded")
-        one = exported(worded, Target(Head("binary"), ("no", "yes")), folder, ["note"])
-    else:
-        one = exported(request.getfixturevalue("measured"), Target(Head("regression")), folder, [])
+    shutil.copytree(one.folder, folder)
     with LocalServer(request.param, folder.parent, Settings(port=0, rest_port=0)) as server:
         end = time.monotonic() + 30
         while server.states().get(12) is None or server.states()[12].name != "AVAILABLE":
             assert time.monotonic() < end
             time.sleep(0.02)
-        yield one, server
+        yield one, url(server, request.param)
 
 
-def url(server: LocalServer, folder: Path) -> str:
-    return f"http://127.0.0.1:{server.rest_port}/v1/models/{folder.parent.name}"
+def url(server: LocalServer, name: str) -> Address:
+    return Address(name, f"127.0.0.1:{server.port}", f"http://127.0.0.1:{server.rest_port}/v1/models/{name}")
 
 
 def post(address: str, body: str) -> dict:
@@ -54,15 +51,15 @@ def post(address: str, body: str) -> dict:
 
 
 def test_the_requests_beside_the_model_get_the_loader_s_answers_both_ways(served):
-    one, server = served
-    channel = grpc.insecure_channel(f"127.0.0.1:{server.port}")
+    one, address = served
+    channel = grpc.insecure_channel(address.grpc)
     stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
     for body in json.loads((one.folder / FOLDER / REQUESTS).read_text()):
         signature = body["signature_name"]
         expected = one.call(signature, **{name: decoded(value) for name, value in body["inputs"].items()})
-        by_rest = post(f"{url(server, one.folder)}:predict", json.dumps(body))["outputs"]
+        by_rest = post(f"{address.rest}:predict", json.dumps(body))["outputs"]
         request = predict_pb2.PredictRequest()
-        request.model_spec.name, request.model_spec.signature_name = one.folder.parent.name, signature
+        request.model_spec.name, request.model_spec.signature_name = address.name, signature
         for name, value in body["inputs"].items():
             kind = one.served.signatures[signature].inputs[name].kind
             request.inputs[name].CopyFrom(tf.make_tensor_proto(decoded(value), kind))
@@ -77,11 +74,11 @@ def test_the_requests_beside_the_model_get_the_loader_s_answers_both_ways(served
 
 
 def test_the_line_to_try_it_is_answered(served):
-    one, server = served
-    curl, flag, body, address = shlex.split(curl_line(one.folder, url(server, one.folder)))
+    one, address = served
+    curl, flag, body, asked = shlex.split(curl_line(one.folder, address.rest))
     assert (curl, flag) == ("curl", "-d")
     assert len(body) < 1000
-    assert post(address, body)["outputs"]
+    assert post(asked, body)["outputs"]
 
 
 def test_without_example_requests_the_line_asks_for_what_there_is(tmp_path):
