@@ -36,7 +36,7 @@ def cli(context: click.Context, debug: bool) -> None:
     """Trains GRU sequence models and lets through only what should pass.
 
     Exit status: 0 done (for run: pushed), 1 unexpected failure, 2 wrong usage or configuration,
-    3 data refused, 4 model refused, 130 interrupted.
+    3 data refused, or drift beyond its bounds, 4 model refused, 5 model not servable, 130 interrupted.
     """
     context.obj = debug
 
