@@ -173,7 +173,7 @@ def _model_stages(
         model_run=trainer.outputs["model_run"],
         task=config.task,
         config=config.servability.model_dump_json(exclude_unset=True),
-        code=fingerprint.of_code(["components/servability", "serving/loader"]),
+        code=fingerprint.of_code(["components/servability", "serving"]),
     )
     servability.add_upstream_node(model_gate)  # a refused model ends the run, on every runner
     servability_gate = ServabilityGate(blessing=servability.outputs["blessing"])

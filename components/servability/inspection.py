@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from tensorflow.core.protobuf import saved_model_pb2
 
-from components.servability import warmup
 from components.servability.checks import RETRAIN, Check
 from components.servability.files import GRAPH, check_files
 from components.servability.graph import check_ops, check_paths, check_signatures, serving_graph
@@ -19,6 +18,7 @@ from pipeline.config import Servability
 from serving.loader.errors import ServingError
 from serving.loader.signatures import Signature, read_signatures
 from serving.loader.tensors import numpy_kind
+from serving.warm_up import stored_requests
 
 LOADS, LATENCY, MEMORY = "loads", "latency", "memory"
 _TIMED_REQUESTS = {True: 1000, False: 100}  # whether there is a budget
@@ -90,8 +90,8 @@ def _asked(
     stored = _stored(expected["requests"], signatures)
     answers = {name: _array(one) for name, one in expected["answers"].items()}
     try:
-        warm = warmup.read(folder)
-    except warmup.Unreadable as error:
+        warm = [(one.signature, one.inputs) for one in stored_requests(Path(folder))]
+    except ServingError as error:
         return [Check(WARMUP, (str(error),), RETRAIN)], {}
     budget = settings.p99_ms is not None
     plan = [*trials(stored, answers, warm), *timed(stored, _TIMED_REQUESTS[budget])]

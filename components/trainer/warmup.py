@@ -7,8 +7,7 @@ from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
 from components.trainer.requests import Request
 
-WARMUP = "tf_serving_warmup_requests"  # in assets.extra
-MOST = 1000  # records that TensorFlow Serving takes
+WARMUP = "tf_serving_warmup_requests"  # in assets.extra; at most 1,000 of them
 
 
 def write_warmup(path: str, asked: Iterable[Request]) -> None:

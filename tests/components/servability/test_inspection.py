@@ -109,7 +109,7 @@ LOADED = {
     "shard bit flipped": ("loads", "Checksum"),
     "asset missing": ("loads", "tokens_note"),
     "vocabulary half": ("answers", "instead of"),
-    "warm-up corrupted": ("warm-up", "is damaged"),
+    "warm-up corrupted": ("warm-up", "corrupted record"),
 }
 
 
