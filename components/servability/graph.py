@@ -1,7 +1,7 @@
 """What can be said of an export's graph without running it: signatures, ops, paths."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -85,17 +85,25 @@ def check_paths(graph: meta_graph_pb2.MetaGraphDef, roots: Iterable[str]) -> Che
       roots: folders that the server will not have, such as that of the run's artifacts.
     """
     outside = tuple(root.rstrip("/").encode() for root in roots)
-    found = sorted({text.decode(errors="replace") for text in _texts(graph) if _leads_out(text, outside)})
+    found = sorted(
+        {
+            text.decode(errors="replace")
+            for texts in _texts(graph)
+            for text in texts
+            if _leads_out(text, texts, outside)
+        }
+    )
     reasons = tuple(f"the graph names {path}, which the server does not have" for path in found)
     return Check(
         "paths", reasons, "make the file an asset: tf.saved_model.Asset, or a vocabulary of Transform"
     )
 
 
-def _leads_out(text: bytes, roots: tuple[bytes, ...]) -> bool:
+def _leads_out(text: bytes, beside: Sequence[bytes], roots: tuple[bytes, ...]) -> bool:
+    """Whether a constant names a file elsewhere; one of many texts may be a class that is called `/tmp`."""
     if not _ABSOLUTE.fullmatch(text):
         return False
-    return text.startswith(roots) or (text.startswith(b"/") and tf.io.gfile.exists(text))
+    return text.startswith(roots) or (len(beside) == 1 and text[:1] == b"/" and tf.io.gfile.exists(text))
 
 
 def serving_graph(saved_model: Any) -> meta_graph_pb2.MetaGraphDef | None:
@@ -119,7 +127,8 @@ def _used(graph: meta_graph_pb2.MetaGraphDef) -> dict[str, set[str]]:
     return used
 
 
-def _texts(graph: meta_graph_pb2.MetaGraphDef) -> Iterator[bytes]:
+def _texts(graph: meta_graph_pb2.MetaGraphDef) -> Iterator[list[bytes]]:
+    """The texts of each constant that holds some."""
     for node in _nodes(graph):
         if node.op == "Const" and node.attr["dtype"].type == STRING:
-            yield from tf.make_ndarray(node.attr["value"].tensor).ravel()
+            yield tf.make_ndarray(node.attr["value"].tensor).ravel().tolist()

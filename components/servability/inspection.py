@@ -148,4 +148,5 @@ def _array(values: Any) -> Any:
     array = np.array(values)
     if array.dtype.kind != "U":
         return array
-    return np.vectorize(lambda text: text.encode(), otypes=[np.object_])(array)
+    # Of objects, for an array of texts drops what is NUL at the end of one.
+    return np.vectorize(lambda text: text.encode(), otypes=[np.object_])(np.array(values, np.object_))

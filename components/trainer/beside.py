@@ -29,8 +29,9 @@ FOLDER = "assets.extra"  # what TensorFlow Serving leaves alone in a SavedModel
 SCHEMA, REQUESTS = "raw_schema.pbtxt", "example_requests.json"
 EXPECTED = "expected.json"  # in the ModelRun artifact
 _SHOWN_SEQUENCES, _SHOWN_STEPS = 3, 20
-_STORED = 32  # sequences whose answers are kept
-_WARMED_UP = (1, 8, 64)  # sequences in a request
+_STORED = 32  # sequences whose answers are kept, or fewer of long ones
+_WARMED_UP = (1, 8, 64)  # sequences in a request, or fewer of long ones
+_MOST_STEPS = 20_000  # in a request
 
 
 class Beside:
@@ -82,7 +83,8 @@ class Beside:
     def _warmup(self) -> list[Request]:
         typical, longest = self._usual[2], self._usual[-1]
         lengths = dict.fromkeys((typical, longest))
-        return [one for count in _WARMED_UP for length in lengths for one in self._requests([length] * count)]
+        batches = {(min(count, _fitting(length)), length): None for count in _WARMED_UP for length in lengths}
+        return [one for count, length in batches for one in self._requests([length] * count)]
 
     def _requests(self, lengths: Sequence[int], *, odd: bool = False) -> list[Request]:
         rows = self._synthetic.rows(lengths, odd=odd)
@@ -90,9 +92,10 @@ class Beside:
 
     def _expected(self) -> dict[str, Any]:
         """Digests of the files, requests of all lengths, none and too many steps among them, and answers."""
-        longest = self._usual[-1]
-        lengths = [0, 1, longest + min(longest, 100) + 1, *self._usual]
-        asked = self._requests([lengths[at % len(lengths)] for at in range(_STORED)], odd=True)
+        beyond = self._usual[-1] + min(self._usual[-1], 100) + 1
+        lengths = [0, 1, beyond, *self._usual]
+        count = max(len(lengths), min(_STORED, _fitting(beyond)))
+        asked = self._requests([lengths[at % len(lengths)] for at in range(count)], odd=True)
         (examples,) = (one.inputs["examples"] for one in asked if one.signature == "serving_default")
         answers = {name: one.numpy() for name, one in self._served.answers(tf.constant(examples)).items()}
         return {
@@ -100,6 +103,11 @@ class Beside:
             "requests": [as_json(one) for one in asked],
             "answers": {name: _listed(one) for name, one in answers.items()},
         }
+
+
+def _fitting(length: int) -> int:
+    """How many sequences of a length a request holds."""
+    return max(1, _MOST_STEPS // max(1, length))
 
 
 def files_of(folder: str) -> dict[str, dict[str, Any]]:

@@ -38,7 +38,7 @@ class Exported:
         model.set_weights([random.normal(scale=0.5, size=weight.shape) for weight in model.get_weights()])
         self.model = answering(model, config, self.inputs, target.head)
         self.folder, self.expected = Path(folder), Path(f"{folder}.json")
-        served = ServedModel(self._answer(), transformed.output, self.inputs)
+        self.exports = served = ServedModel(self._answer(), transformed.output, self.inputs)
         served.save(str(folder))
         texts = ["note"] if "note" in self.inputs.names else []
         lengths = np.array([max(map(len, row.values())) for row in transformed.sequences])

@@ -230,6 +230,15 @@ def test_a_graph_that_reads_a_file_elsewhere_is_refused_though_the_file_is_there
     assert "failed" in found["answers"]
 
 
+def test_a_class_may_be_called_like_a_folder_of_this_machine(tmp_path):
+    def names_classes(module, steps, mask):
+        named = tf.gather(tf.constant(["/usr", "/etc"]), tf.shape(steps)[1] % 2)
+        return tiny.paper_mean(module, steps, mask) + tf.cast(tf.strings.length(named) - 4, tf.float32)
+
+    expected = tiny.export(tmp_path / "model", names_classes)
+    assert failed(inspect(str(tmp_path / "model"), expected, "binary", DEFAULT, [])) == {}
+
+
 def rewritten(folder: Path, change) -> None:
     saved = saved_model_pb2.SavedModel.FromString((folder / GRAPH).read_bytes())
     change(saved.meta_graphs[0])

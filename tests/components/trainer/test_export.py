@@ -2,6 +2,7 @@
 
 import base64
 import json
+import shutil
 
 import keras
 import numpy as np
@@ -14,7 +15,9 @@ from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from components.trainer.answers import ClassAnswer
+from components.trainer.beside import Beside
 from components.trainer.synthetic import UNKNOWN_TEXT, Synthetic
+from serving.warm_up import stored_requests
 from tests.components.conftest import MAX_LENGTH
 
 LONGEST = 14
@@ -189,6 +192,20 @@ def test_the_same_seed_draws_the_same_sequences_of_the_lengths_asked_for(multicl
     first, second = (synthetic.rows([3, 0, 7], odd=False, seed=4) for _ in range(2))
     assert first == second != synthetic.rows([3, 0, 7], seed=5)
     assert [{len(steps) for steps in row.values()} for row in first] == [{3}, {0}, {7}]
+
+
+def test_requests_of_long_sequences_hold_fewer_of_them(regression, tmp_path):
+    folder, length = tmp_path / "model", 3000
+    shutil.copytree(regression.folder, folder)
+    output, inputs, lengths = regression.transformed.output, regression.inputs, np.array([length] * 9)
+    Beside(str(folder), regression.exports, output, inputs, [], lengths).write(
+        str(tmp_path / "expected.json")
+    )
+    warm = [one.inputs for one in stored_requests(folder) if one.signature == "sequences"]
+    assert [len(one["lengths"]) for one in warm] == [1, 20_000 // length]
+    expected = json.loads((tmp_path / "expected.json").read_text())
+    assert {0, 1, length, length + 101} == set(expected["requests"][0]["inputs"]["lengths"])
+    assert len(expected["answers"]["prediction"]) == 8  # each length once
 
 
 def test_odd_sequences_hold_missing_numbers_and_unknown_tokens(multiclass, characters):
