@@ -13,8 +13,14 @@ import pytest
 
 from pipeline import cli, lineage, record
 from serving.request_log import RequestLog
-from tests.components.conftest import ODD, WHOLE, spoken, transformed  # noqa: F401 (fixtures)
-from tests.serving.conftest import characters_export, numbers_export  # noqa: F401
+from tests.components.conftest import (  # noqa: F401 (fixtures)
+    ODD,
+    WHOLE,
+    characters,
+    multiclass,
+    spoken,
+    transformed,
+)
 from tests.serving.drift.populations import alike, trained
 from tests.serving.small_servers import NAME, Behaviour, grpc_server, rest_server
 
@@ -59,18 +65,18 @@ def asked(export, rows):
             "lengths": np.array([len(a)]), "a": np.array([a], np.float32), WHOLE: np.array([b], np.int64),
             "f_2nd___C_": np.full((1, len(a)), 0.1, np.float32),
         }  # fmt: skip
-        found.append(export.model.run("sequences", inputs))
+        found.append(export.served.run("sequences", inputs))
     return found
 
 
 @pytest.mark.parametrize("way", ["grpc", "rest"])
-def test_a_file_is_answered_sequence_by_sequence(capfd, home, numbers_export, way):  # noqa: F811
+def test_a_file_is_answered_sequence_by_sequence(capfd, home, multiclass, way):  # noqa: F811
     serve = {"grpc": grpc_server, "rest": rest_server}[way]
-    with serve(Behaviour(numbers_export.model)) as address:
+    with serve(Behaviour(multiclass.served)) as address:
         options = ["--host", "127.0.0.1", "--port", port(address), *(["--rest"] if way == "rest" else [])]
         code, out, _ = sluice(capfd, "predict", "small.yaml", "data.csv", *options, "--out", "o.parquet")
     assert code == 0
-    x, y = asked(numbers_export, [([float("nan"), 1.5], [8, 7]), ([-3.0], [9])])
+    x, y = asked(multiclass, [([float("nan"), 1.5], [8, 7]), ([-3.0], [9])])
     table = pq.read_table("o.parquet").to_pandas()
     assert table["sequence_id"].tolist() == ["x", "y"]
     assert table["label"].tolist() == [x["label"][0].decode(), y["label"][0].decode()]
@@ -81,9 +87,9 @@ def test_a_file_is_answered_sequence_by_sequence(capfd, home, numbers_export, wa
     assert "\nx " in out
 
 
-def test_a_label_is_not_needed_and_windows_are_asked_each(capfd, home, numbers_export):  # noqa: F811
+def test_a_label_is_not_needed_and_windows_are_asked_each(capfd, home, multiclass):  # noqa: F811
     pd.read_csv("data.csv").drop(columns="kind").to_csv("new.csv", index=False)
-    with grpc_server(Behaviour(numbers_export.model)) as address:
+    with grpc_server(Behaviour(multiclass.served)) as address:
         code, out, _ = sluice(
             capfd, "predict", "small.yaml", "new.csv", "--host", "127.0.0.1", "--port", port(address),
             "--set", "data.window.length=2", "--out", "o.json",
@@ -93,12 +99,12 @@ def test_a_label_is_not_needed_and_windows_are_asked_each(capfd, home, numbers_e
     assert "left out: 1 series shorter than a window of 2 steps" in out
 
 
-def test_prompts_come_from_standard_input(capfd, home, monkeypatch, characters_export):  # noqa: F811
+def test_prompts_come_from_standard_input(capfd, home, monkeypatch, characters):  # noqa: F811
     monkeypatch.setattr(sys, "stdin", io.StringIO("the cat\n\nsat\n"))
     (home / "small.yaml").write_text(
         f"{{name: {NAME}, task: generation, data: {{source: a.txt, format: text}}}}", encoding="utf-8"
     )
-    with grpc_server(Behaviour(characters_export.model)) as address:
+    with grpc_server(Behaviour(characters.served)) as address:
         where = ("--host", "127.0.0.1", "--port", port(address))
         code, _, _ = sluice(
             capfd, "predict", "small.yaml", "-", *where, "--max-new-tokens", "6", "--out", "o.csv"
@@ -130,12 +136,12 @@ def test_where_nobody_answers_the_command_that_starts_a_server_is_named(capfd, h
     ],
 )
 def test_what_cannot_be_asked_is_said(
-    capfd, home, monkeypatch, numbers_export, content, arguments, code, words  # noqa: F811
+    capfd, home, monkeypatch, multiclass, content, arguments, code, words  # noqa: F811
 ):  # fmt: skip
     monkeypatch.setattr(sys, "stdin", io.StringIO("a text\n"))
     if content is not None:
         (home / "data.csv").write_text(content, encoding="utf-8")
-    with grpc_server(Behaviour(numbers_export.model)) as address:
+    with grpc_server(Behaviour(multiclass.served)) as address:
         where = ("--host", "127.0.0.1", "--port", port(address))
         left, _, err = sluice(capfd, "predict", "small.yaml", *arguments, *where)
     assert left == code
