@@ -11,6 +11,7 @@ from components.auditor.component import Auditor, DataGate
 from components.ingest.component import Ingest
 from components.ingest.layout import look
 from components.pusher import component as pusher
+from components.servability import versions as loaders
 from components.servability.component import Servability, ServabilityGate
 from components.trainer import training
 from components.transform import preprocessing
@@ -173,7 +174,7 @@ def _model_stages(
         model_run=trainer.outputs["model_run"],
         task=config.task,
         config=config.servability.model_dump_json(exclude_unset=True),
-        code=fingerprint.of_code(["components/servability", "serving"]),
+        code=f"{fingerprint.of_code(['components/servability', 'serving'])}:{loaders.fingerprint()}",
     )
     servability.add_upstream_node(model_gate)  # a refused model ends the run, on every runner
     servability_gate = ServabilityGate(blessing=servability.outputs["blessing"])

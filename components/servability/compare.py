@@ -6,21 +6,27 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-TOLERANCE = 1e-5  # of the largest expected value, at least of 1
+TOLERANCE = 1e-5  # of the unit of an output, such as a standard deviation of the label
+_ROUNDING = 2e-6  # of the value itself: some steps of float32
 _TIE = 1e-4  # between the two likeliest classes: closer ones may change places by rounding
 
 Answers = Mapping[str, npt.NDArray[Any]]
+Units = Mapping[str, Any]  # of an output: a number, or one for each of its last dimension; 1 where absent
 
 
-def differences(found: Answers, expected: Answers, *, texts: bool = False) -> str | None:
+def differences(
+    found: Answers, expected: Answers, units: Units | None = None, *, texts: bool = False
+) -> str | None:
     """What is wrong with answers, in words; None where nothing is.
 
-    Numbers must be equal to `TOLERANCE`. Texts must be equal where the numbers decide them: the label
-    of a row whose two likeliest classes are no tie, and all of them where `texts` says so.
+    Numbers must be equal to `TOLERANCE` of their unit and the rounding of float32. Texts must be equal
+    where the numbers decide them: the label of a row whose two likeliest classes are no tie, and all of
+    them where `texts` says so.
 
     Args:
       found: the answers, arrays [batch, …].
       expected: what they should be.
+      units: see `Units`.
       texts: whether every text must be equal.
     """
     if missing := set(expected) - set(found):
@@ -34,15 +40,15 @@ def differences(found: Answers, expected: Answers, *, texts: bool = False) -> st
         if (
             wrong := _text(name, found, expected, texts)
             if given.dtype == np.object_
-            else _number(given, wanted)
+            else _number(given, wanted, (units or {}).get(name, 1.0))
         ):
             return f"{name} {wrong}"
     return None
 
 
-def _number(given: npt.NDArray[Any], wanted: npt.NDArray[Any]) -> str | None:
+def _number(given: npt.NDArray[Any], wanted: npt.NDArray[Any], unit: Any) -> str | None:
     away = np.abs(given.astype(np.float64) - wanted)
-    allowed = TOLERANCE * max(1.0, float(np.abs(wanted[np.isfinite(wanted)]).max(initial=0.0)))
+    allowed = TOLERANCE * np.abs(np.asarray(unit)) + _ROUNDING * np.abs(wanted)
     if not (away <= allowed).all():  # which NaN is not
         row = int(np.flatnonzero(~(away <= allowed).reshape(len(away), -1).all(axis=1))[0])
         return f"of row {row} is {_shown(given[row])} instead of {_shown(wanted[row])}"

@@ -1,6 +1,7 @@
 """Whether every file of an export is there and is what the trainer wrote."""
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from components.servability.checks import RETRAIN, Check
@@ -26,7 +27,13 @@ def check_files(folder: str, expected: Mapping[str, Mapping[str, Any]]) -> Check
       folder: of the export.
       expected: of each relative path `bytes` and `sha256`.
     """
-    return Check("files", tuple(_differences(files_of(folder), expected)), RETRAIN)
+    return Check("files", (*_links(folder), *_differences(files_of(folder), expected)), RETRAIN)
+
+
+def _links(folder: str) -> Iterator[str]:
+    for path in sorted(Path(folder).rglob("*")):
+        if path.is_symlink():
+            yield f"{path.relative_to(folder)} is a link to {path.readlink()}, which the server need not have"
 
 
 def _differences(

@@ -12,14 +12,11 @@ from components.servability.versions import ops_of
 from serving.loader.signatures import SERVE, Signature, Tensor
 from serving.loader.tensors import STRING
 
-# What each signature but `generate` must answer, by task.
-_ANSWERS = {
-    "binary": ("probabilities", "label", "score"),
-    "multiclass": ("probabilities", "label", "score"),
-    "regression": ("prediction",),
-}
+_FLOAT, _INT64 = 1, 9
+# What each signature but `generate` must answer, by task, and of which type.
+_CLASSES = {"probabilities": _FLOAT, "label": STRING, "score": _FLOAT}
+_ANSWERS = {"binary": _CLASSES, "multiclass": _CLASSES, "regression": {"prediction": _FLOAT}}
 _PYTHON_OPS = ("PyFunc", "PyFuncStateless", "EagerPyFunc")
-_INT64 = 9
 _ABSOLUTE = re.compile(rb"(/|[a-z][a-z0-9+.-]*://)[^\0\n]+")
 
 
@@ -45,10 +42,16 @@ def _missing_signatures(signatures: Mapping[str, Signature], task: str) -> Itera
         elif lacking := set(_ANSWERS.get(task, ())) - set(signatures[name].outputs):
             yield f"signature {name} does not answer {', '.join(sorted(lacking))}"
         else:
-            for output, one in signatures[name].outputs.items():
-                if one.shape is not None and one.shape[:1] != (None,):
-                    shape = f"output {output} of {name} has the shape {list(one.shape)}"
-                    yield f"{shape}: its first dimension must be the batch"
+            yield from _other_outputs(name, signatures[name], _ANSWERS.get(task, {}))
+
+
+def _other_outputs(name: str, signature: Signature, promised: Mapping[str, int]) -> Iterator[str]:
+    for output, one in signature.outputs.items():
+        if one.shape is not None and one.shape[:1] != (None,):
+            shape = f"output {output} of {name} has the shape {list(one.shape)}"
+            yield f"{shape}: its first dimension must be the batch"
+        if (kind := promised.get(output, one.kind)) != one.kind:
+            yield f"output {output} of {name} has the DataType {one.kind} instead of {kind}"
 
 
 def _is(tensor: Tensor | None, kind: int, rank: int) -> bool:

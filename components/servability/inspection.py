@@ -12,7 +12,18 @@ from components.servability.checks import RETRAIN, Check
 from components.servability.files import GRAPH, check_files
 from components.servability.graph import check_ops, check_paths, check_signatures, serving_graph
 from components.servability.process import Answer, Died, Inputs, fresh_process
-from components.servability.trials import ANSWERS, BATCHES, FINITE, TIMED, WARMUP, WRONG, Trial, timed, trials
+from components.servability.trials import (
+    ANSWERS,
+    BATCHES,
+    FINITE,
+    TIMED,
+    WARMUP,
+    WRONG,
+    Expected,
+    Trial,
+    timed,
+    trials,
+)
 from components.trainer.requests import of_json
 from pipeline.config import Servability
 from serving.loader.errors import ServingError
@@ -88,7 +99,7 @@ def _asked(
     folder: str, expected: Mapping[str, Any], signatures: Mapping[str, Signature], settings: Servability
 ) -> tuple[list[Check], dict[str, float]]:
     stored = _stored(expected["requests"], signatures)
-    answers = {name: _array(one) for name, one in expected["answers"].items()}
+    answers = Expected({name: _array(one) for name, one in expected["answers"].items()}, expected["units"])
     try:
         warm = [(one.signature, one.inputs) for one in stored_requests(Path(folder))]
     except ServingError as error:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from components.servability.compare import Answers, differences, not_finite, rows_of
+from components.servability.compare import Answers, Units, differences, not_finite, rows_of
 from components.servability.process import Answer, Inputs
 from serving.loader.errors import INVALID
 
@@ -22,12 +22,25 @@ ANSWERS, BATCHES, WRONG, WARMUP, FINITE, TIMED = (
 _SIGNATURES = ("serving_default", "sequences")
 _EXTRA_STEPS = 3
 _ALONE = 10  # sequences asked one by one
+_MANY, _MOST_STEPS = 128, 50_000  # sequences asked at once, and steps where they are long
 _WORDS = {
     "serving_default": "serialized tf.Examples",
     "sequences": "tensors",
 }
 
 Judge = Callable[[Answer], str | None]
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What the trainer answered: arrays [N, …], and the unit of each; see `compare`."""
+
+    answers: Answers
+    units: Units
+
+    def rows(self, rows: npt.NDArray[Any]) -> "Expected":
+        """The answers to some of the sequences."""
+        return Expected(rows_of(self.answers, rows), self.units)
 
 
 @dataclass(frozen=True)
@@ -48,13 +61,13 @@ class Trial:
 
 
 def trials(
-    stored: Mapping[str, Inputs], expected: Answers, warmup: Sequence[tuple[str, Inputs]]
+    stored: Mapping[str, Inputs], expected: Expected, warmup: Sequence[tuple[str, Inputs]]
 ) -> list[Trial]:
     """Everything that is asked, in this order, of one process.
 
     Args:
       stored: by signature the stored requests, N sequences each.
-      expected: the trainer's answers to them, arrays [N, …].
+      expected: the trainer's answers to them.
       warmup: signature and inputs of the warm-up requests.
     """
     return [
@@ -72,14 +85,14 @@ def timed(stored: Mapping[str, Inputs], count: int) -> list[Trial]:
     return [Trial(TIMED, "sequences", alone, _answered("a request"))] * count
 
 
-def _whole(stored: Mapping[str, Inputs], expected: Answers) -> Iterator[Trial]:
+def _whole(stored: Mapping[str, Inputs], expected: Expected) -> Iterator[Trial]:
     for name in _SIGNATURES:
         what = f"all stored requests at once, as {_WORDS[name]}"
         yield Trial(ANSWERS, name, stored[name], _equals(expected, what))
         yield Trial(FINITE, name, stored[name], _finite(what))
 
 
-def _other_batches(stored: Mapping[str, Inputs], expected: Answers) -> Iterator[Trial]:
+def _other_batches(stored: Mapping[str, Inputs], expected: Expected) -> Iterator[Trial]:
     tensors = stored["sequences"]
     for what, padded in (
         ("padded with zeros", _padded(tensors, first=False)),
@@ -89,10 +102,13 @@ def _other_batches(stored: Mapping[str, Inputs], expected: Answers) -> Iterator[
         ),
     ):
         yield Trial(BATCHES, "sequences", padded, _equals(expected, f"the same sequences {what}"))
-    count = len(tensors["lengths"])
+    count, steps = len(tensors["lengths"]), next(one for name, one in tensors.items() if name != "lengths")
     order = np.random.default_rng(0).permutation(count)
+    many = np.arange(max(count, min(_MANY, _MOST_STEPS // steps.shape[1]))) % count
     for name in _SIGNATURES:
-        permuted = rows_of(expected, order)
+        what = f"{len(many)} sequences at once, as {_WORDS[name]}"
+        yield Trial(BATCHES, name, _taken(stored[name], many), _equals(expected.rows(many), what))
+        permuted = expected.rows(order)
         yield Trial(
             BATCHES,
             name,
@@ -102,17 +118,17 @@ def _other_batches(stored: Mapping[str, Inputs], expected: Answers) -> Iterator[
         for row in range(min(_ALONE, count)):
             alone = np.array([row])
             what = f"a sequence of {int(tensors['lengths'][row])} steps alone, as {_WORDS[name]}"
-            yield Trial(BATCHES, name, _taken(stored[name], alone), _equals(rows_of(expected, alone), what))
+            yield Trial(BATCHES, name, _taken(stored[name], alone), _equals(expected.rows(alone), what))
         nothing = np.zeros(0, np.int64)
         yield Trial(
             BATCHES,
             name,
             _taken(stored[name], nothing),
-            _equals(rows_of(expected, nothing), "an empty batch"),
+            _equals(expected.rows(nothing), "an empty batch"),
         )
 
 
-def _wrong(stored: Mapping[str, Inputs], expected: Answers) -> Iterator[Trial]:
+def _wrong(stored: Mapping[str, Inputs], expected: Expected) -> Iterator[Trial]:
     """Requests that must fail, each followed by one that must not."""
     tensors = stored["sequences"]
     feature = next(name for name in tensors if name != "lengths")
@@ -138,7 +154,7 @@ def _wrong(stored: Mapping[str, Inputs], expected: Answers) -> Iterator[Trial]:
     alone = np.array([_typical(stored)])
     for what, name, inputs in cases:
         yield Trial(WRONG, name, inputs, _refused(what))
-        after = _equals(rows_of(expected, alone), f"the request after one with {what}")
+        after = _equals(expected.rows(alone), f"the request after one with {what}")
         yield Trial(WRONG, "sequences", _taken(tensors, alone), after)
 
 
@@ -173,11 +189,11 @@ def _answered(what: str) -> Judge:
     return lambda answer: answer.error and f"{what} failed: {_short(answer.error)}"
 
 
-def _equals(expected: Answers, what: str) -> Judge:
+def _equals(expected: Expected, what: str) -> Judge:
     def judge(answer: Answer) -> str | None:
         if answer.error:
             return f"{what}: failed with {_short(answer.error)}"
-        wrong = differences(answer.outputs, expected)
+        wrong = differences(answer.outputs, expected.answers, expected.units)
         return f"{what}: {wrong}" if wrong else None
 
     return judge

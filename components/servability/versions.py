@@ -4,7 +4,10 @@ TensorFlow Serving is built with the ops of the TensorFlow of its version, and a
 lists are those of TensorFlow, written by `python -m serving.loader.ops`.
 """
 
-from importlib import resources
+from importlib import metadata, resources
+from pathlib import Path
+
+from pipeline.fingerprint import of_files
 
 _OPS = resources.files(__package__) / "ops"
 
@@ -12,6 +15,12 @@ _OPS = resources.files(__package__) / "ops"
 def known_versions() -> list[str]:
     """Versions whose ops are known, such as `2.16`."""
     return sorted(one.name.removesuffix(".txt") for one in _OPS.iterdir())
+
+
+def fingerprint() -> str:
+    """What a check depends on beside its code: the library that loads, and the lists of ops."""
+    lists = sorted(Path(str(one)) for one in _OPS.iterdir())
+    return f"{metadata.version('tensorflow')}:{of_files(lists)}"
 
 
 def ops_of(version: str) -> dict[str, set[str]]:

@@ -1,12 +1,13 @@
 """What the served model answers, by task."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 import tensorflow as tf
 
 Tensors = dict[str, Any]
+Units = dict[str, Any]  # of an output, what a deviation of 1 is in it; 1 where it is absent
 
 
 class ClassAnswer:
@@ -16,6 +17,8 @@ class ClassAnswer:
       model: from padded features to probabilities [batch, classes].
       classes: text of each class, in the order of the probabilities; of two the last is the positive one.
     """
+
+    units: ClassVar[Units] = {}
 
     def __init__(self, model: keras.Model, classes: tuple[str, ...]) -> None:
         self.model, self._classes = model, tf.constant(list(classes))
@@ -38,11 +41,12 @@ class NumberAnswer:
     """The label of a regression, in its own unit.
 
     Args:
-      model: from padded features to [batch, 1].
+      model: from padded features to [batch, 1], with a Rescaling as its last layer.
     """
 
     def __init__(self, model: keras.Model) -> None:
         self.model = model
+        self.units: Units = {"prediction": float(model.layers[-1].scale)}
 
     def __call__(self, padded: Mapping[str, tf.Tensor]) -> Tensors:
         """Answers padded features, see `pad`."""

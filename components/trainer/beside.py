@@ -102,6 +102,7 @@ class Beside:
             "files": files_of(self._folder),
             "requests": [as_json(one) for one in asked],
             "answers": {name: _listed(one) for name, one in answers.items()},
+            "units": self._served.answer.units,
         }
 
 

@@ -1,11 +1,12 @@
 """What a model of the next token answers: how likely a text is, and how it goes on."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 import tensorflow as tf
 
+from components.trainer.answers import Units
 from components.trainer.recurrence import Recurrence, States
 from components.transform import tokens
 from components.transform.tokens import FIRST_TOKEN, of_one_line
@@ -31,6 +32,8 @@ class TokenAnswer:
       vocabulary: tokens as they stand in the vocabulary's file.
       prompt: how a prompt becomes steps, see `PROMPTS`.
     """
+
+    units: ClassVar[Units] = {}
 
     def __init__(self, model: keras.Model, vocabulary: Sequence[str], prompt: str) -> None:
         self._cut, self.between = PROMPTS[prompt]

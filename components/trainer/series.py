@@ -6,6 +6,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from components.trainer.answers import Units
 from components.trainer.inputs import Inputs, filled, known
 from components.trainer.recurrence import Recurrence
 from components.trainer.scaling import Scaling
@@ -25,6 +26,7 @@ class SeriesAnswer:
     def __init__(self, model: keras.Model, inputs: Inputs, scaling: Scaling) -> None:
         self.model, self._names = model, inputs.numbers
         self._recurrence = Recurrence(model)
+        self.units: Units = {"prediction": scaling.deviation.tolist()}
         self._mean = tf.constant(scaling.mean, tf.float32)
         self._deviation = tf.constant(scaling.deviation, tf.float32)
 

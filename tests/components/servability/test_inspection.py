@@ -11,6 +11,7 @@ import pytest
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
+from components.servability.compare import differences
 from components.servability.inspection import inspect
 from components.servability.process import Died, fresh_process
 from components.servability.versions import known_versions
@@ -147,6 +148,14 @@ def test_a_file_that_the_trainer_did_not_write_is_refused(damaged):
     assert "assets/more is no file of the trainer's" in found["files"]
 
 
+def test_a_link_in_an_export_is_refused(damaged, tmp_path):
+    folder, expected = damaged
+    (folder / VOCABULARY).rename(tmp_path / "outside")
+    (folder / VOCABULARY).symlink_to(tmp_path / "outside")
+    found = failed(inspect(str(folder), expected, "binary", DEFAULT, []))
+    assert f"assets/tokens_note is a link to {tmp_path}/outside" in found["files"]
+
+
 def test_a_sound_graph_answers_as_computed_on_paper(tmp_path):
     found = inspect(str(tmp_path / "model"), tiny.export(tmp_path / "model"), "binary", DEFAULT, [])
     assert failed(found) == {}
@@ -180,6 +189,11 @@ def says_nan(module, steps, mask):
     return tf.math.log(tf.minimum(tiny.paper_mean(module, steps, mask), 0.0))
 
 
+def differs_in_large_batches(module, steps, mask):
+    own = tiny.paper_mean(module, steps, mask)
+    return own + tf.cast(tf.shape(own)[0] > 64, tf.float32)
+
+
 def forbids_empty_batches(module, steps, mask):
     with tf.control_dependencies([tf.debugging.assert_positive(tf.shape(steps)[0])]):
         return tiny.paper_mean(module, steps, mask)
@@ -198,6 +212,7 @@ DEFECTS = {
     "padding": (reads_padding, "batches", "padded with the first element"),
     "width": (reads_the_width, "batches", "padded with zeros"),
     "rows": (reads_other_rows, "batches", "alone"),
+    "large batch": (differs_in_large_batches, "batches", "128 sequences at once"),
     "state": (counts_calls, "answers", "instead of"),
     "nan": (says_nan, "finite", "probabilities, score hold values that are no finite numbers"),
     "empty": (forbids_empty_batches, "batches", "an empty batch: failed"),
@@ -290,6 +305,37 @@ def test_a_graph_without_the_tag_is_refused(tmp_path):
         "no graph has the tags serve"
         in failed(inspect(str(tmp_path / "model"), expected, "binary", DEFAULT, []))["loads"]
     )
+
+
+@pytest.mark.parametrize("kind", [1, 9])
+def test_an_answer_of_another_type_is_named(tmp_path, kind):
+    expected = tiny.export(tmp_path / "model")
+
+    def change(graph):
+        graph.signature_def["sequences"].outputs["label"].dtype = kind
+
+    rewritten(tmp_path / "model", change)
+    expected = tiny.written_so(tmp_path / "model", expected)
+    found = failed(inspect(str(tmp_path / "model"), expected, "binary", DEFAULT, []))
+    assert found == {"signatures": f"output label of sequences has the DataType {kind} instead of 7"}
+
+
+@pytest.mark.parametrize(("unit", "offset"), [(2e-6, 0.0), (3.0, 1e6)])
+def test_answers_in_a_small_unit_or_far_from_zero_are_compared_as_well(unit, offset):
+    wanted = {"prediction": np.array([-1.0, 0.5, 1.5]) * unit + offset}
+    constant = {"prediction": np.full(3, offset, np.float32)}
+    rounded = {"prediction": wanted["prediction"].astype(np.float32)}
+    units = {"prediction": unit}
+    assert "of row" in (differences(constant, wanted, units) or "")
+    assert differences(rounded, wanted, units) is None
+
+
+def test_memory_is_that_of_the_process_alone(tmp_path):
+    expected = tiny.export(tmp_path / "model")
+    alone = inspect(str(tmp_path / "model"), expected, "binary", DEFAULT, []).measured["memory_mb"]
+    held = np.ones(250_000_000 // 8 * 8)  # 2 GB in the process that asks
+    beside = inspect(str(tmp_path / "model"), expected, "binary", DEFAULT, []).measured["memory_mb"]
+    assert held.nbytes > 1e9 and abs(beside - alone) < 300
 
 
 def test_generation_must_have_a_signature_that_goes_on(tmp_path):

@@ -83,7 +83,7 @@ def export(
     (folder / FOLDER).mkdir()
     write_warmup(str(folder / FOLDER / WARMUP), asked)
     answers = {name: one.tolist() for name, one in on_paper(rows).items()}
-    expected = {"requests": [as_json(one) for one in asked], "answers": answers}
+    expected = {"requests": [as_json(one) for one in asked], "answers": answers, "units": {}}
     return json.loads(json.dumps({"files": files_of(str(folder)), **expected}))
 
 
