@@ -17,6 +17,8 @@ _INSTANCES, _INPUTS = "instances", "inputs"
 # What the parser says, and what the real server's says of the same.
 _PARSER_WORDS = {
     "Expecting value": "Invalid value.",
+    "Illegal trailing comma before end of array": "Invalid value.",
+    "Illegal trailing comma before end of object": "Missing a name for object member.",
     "Extra data": "The document root must not be followed by other values.",
     "Expecting property name enclosed in double quotes": "Missing a name for object member.",
     "Expecting ':' delimiter": "Missing a colon after a name of object member.",
@@ -73,7 +75,9 @@ def _document(body: bytes) -> dict[str, Any]:
         document = json.loads(text)
     except json.JSONDecodeError as error:
         said = _PARSER_WORDS.get(error.msg, error.msg)
-        offset = len(text[: error.pos].encode(errors="surrogateescape"))
+        # Newer Pythons point at a trailing comma, the real server behind it.
+        position = error.pos + error.msg.startswith("Illegal trailing comma")
+        offset = len(text[:position].encode(errors="surrogateescape"))
         raise ServingError(INVALID, f"JSON Parse error: {said} at offset: {offset}") from None
     except (ValueError, RecursionError):
         raise ServingError(INVALID, "JSON Parse error: nested too deeply, or a number too long") from None
