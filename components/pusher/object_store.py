@@ -105,8 +105,7 @@ class ObjectStore:
                 return Pushed(served, there[served], sha256, already_served=True)
             made = Manifest(self._reserve(), sha256, files, now(), origin)
             self._upload(source, made)
-            self._note(ROLLED_BACK if origin.rolled_back_from else PUSHED, made)
-            self._retain(made.version, served, keep)
+        self._tidy(made, served, keep)
         return Pushed(made.version, f"{self.base}/{made.version}", sha256)
 
     def _reserve(self) -> int:
@@ -149,6 +148,17 @@ class ObjectStore:
     def _manifest_path(self, version: int) -> str:
         return f"{self._home}/{VERSIONS}/{version}.json"
 
+    def _tidy(self, made: Manifest, served: int | None, keep: int) -> None:
+        """Notes the push and removes what is beyond `keep`; what fails here the next push does."""
+        try:
+            self._note_push(made)
+            self._retain(made.version, served, keep)
+        except (OSError, tf.errors.OpError) as error:
+            log.warning("version %d was pushed, but not all tidied up behind it: %s", made.version, error)
+
+    def _note_push(self, made: Manifest) -> None:
+        self._note(ROLLED_BACK if made.origin.rolled_back_from else PUSHED, made)
+
     def _note(self, event: str, made: Manifest) -> None:
         path = f"{self._home}/{AUDIT}/{made.version}-{event}.json"
         _write(path, audit_log.line(event, **made.summary()).encode())
@@ -170,8 +180,12 @@ class ObjectStore:
             tf.io.gfile.remove(self._manifest_path(version))
 
     def _sweep(self) -> None:
-        """Removes what dead pushes have left: versions that were reserved long ago and never completed."""
+        """Makes up for dead pushes: versions never completed go, what was not noted is noted."""
         whole = self.versions()
+        noted = {name.partition("-")[0] for name in _names(f"{self._home}/{AUDIT}")}
+        for version, made in self.manifests().items():
+            if version in whole and str(version) not in noted:
+                self._note_push(made)
         for name in _names(f"{self._home}/{_RESERVED}"):
             version, folder = version_number(name), f"{self._home}/{_RESERVED}/{name}"
             if version is None or not _all_dead(folder):

@@ -173,6 +173,25 @@ def test_a_dead_push_is_swept_up_when_it_is_certainly_dead(base, tmp_path):
     assert numbers(base) == [100, pushed.version]
 
 
+@pytest.mark.parametrize("what", ["_note", "_retain"])
+def test_a_failure_behind_the_last_file_is_made_up_for_by_the_next_push(
+    base, tmp_path, monkeypatch, caplog, what
+):
+    def fail(*_):
+        raise tf.errors.UnavailableError(None, None, "try again")
+
+    made = [push(base, make_model(tmp_path / "m", content), keep=1).version for content in "ab"]
+    monkeypatch.setattr(ObjectStore, what, fail)
+    made.append(push(base, make_model(tmp_path / "m", "c"), keep=1).version)
+    assert numbers(base) == made
+    assert f"version {made[2]} was pushed, but not all tidied up behind it: try again" in caplog.text
+    monkeypatch.undo()
+    made.append(push(base, make_model(tmp_path / "m", "d"), keep=1).version)
+    assert numbers(base) == made[2:]
+    events = set(gfile.listdir(f"{base}/.sluice/audit"))
+    assert {f"{version}-pushed.json" for version in made} <= events
+
+
 def test_going_back_pushes_an_old_version_again(base, tmp_path):
     first, second = (push(base, make_model(tmp_path / "m", content)) for content in "ab")
     old, pushed = roll_back(target_at(base), None, keep=5, reason="worse", by="ana", on_record={})
