@@ -27,7 +27,8 @@ def rows(config: Config) -> list[dict[str, Any]]:
             "version": version,
             "served": place == 0,
             "path": path,
-            **(_of_manifest(manifests[version]) if version in manifests else _of_run(runs.get(version))),
+            **(_of_manifest(made) if (made := manifests.get(version)) else _of_run(runs.get(version))),
+            "damaged_record": version in manifests and made is None,
         }
         for place, (version, path) in enumerate(target.versions().items())
     ]
@@ -68,6 +69,8 @@ def rollback_lines(config: Config, version: int | None, *, reason: str, by: str)
 
 
 def _remarks(row: dict[str, Any]) -> Iterator[str]:
+    if row["damaged_record"]:
+        yield "its manifest is damaged"
     if row["pushed_at"] is None:
         yield "by no run that is on record here"
         return

@@ -32,7 +32,7 @@ def sweep(target: "LocalTarget") -> None:
     for version in target.recorded():
         last = happened.get(version)
         if version not in there and last == REMOVED:
-            target.manifest_path(version).unlink()
+            target.discard_manifest(version)
         elif version not in there:
             target.forget(version, GONE if last in SEEN else ABANDONED)
         elif last is None and (found := target.manifests().get(version)):

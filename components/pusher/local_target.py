@@ -52,22 +52,24 @@ class LocalTarget:
         }
         return dict(sorted(found.items(), reverse=True))
 
-    def manifests(self) -> dict[int, Manifest]:
+    def manifests(self) -> dict[int, Manifest | None]:
         """See `Target`."""
-        found = {}
+        found: dict[int, Manifest | None] = {}
         for version in self.recorded():
-            with contextlib.suppress(FileNotFoundError):  # a push may remove one meanwhile
-                read = manifest.parse(self.manifest_path(version).read_text(encoding="utf-8"))
-                if read is not None:
-                    found[version] = read
+            try:
+                found[version] = manifest.parse(self.manifest_path(version).read_bytes(), version)
+            except FileNotFoundError:  # a push may remove one meanwhile
+                continue
+            except OSError:
+                found[version] = None
         return found
 
     def recorded(self) -> list[int]:
         """The versions that have a manifest, readable or not."""
         folder = self.home / VERSIONS
         files = folder.iterdir() if folder.is_dir() else ()
-        found = (version_number(path.stem) for path in files if path.suffix == ".json")
-        return [version for version in found if version is not None]
+        found = ((version_number(path.stem), path.name) for path in files)
+        return [version for version, name in found if version is not None and name == f"{version}.json"]
 
     def manifest_path(self, version: int) -> Path:
         """The file that holds a version's manifest."""
@@ -137,7 +139,7 @@ class LocalTarget:
         try:
             event = ROLLED_BACK if made.origin.rolled_back_from else PUSHED
             self.log.add(event, **made.summary())
-            ours = self.versions().keys() & set(self.recorded())
+            ours = self.versions().keys() & {version for version, found in self.manifests().items() if found}
             for version in surplus(ours, keep, served):
                 self._remove(version)
         except OSError as error:
@@ -155,7 +157,15 @@ class LocalTarget:
         """Moves what is on record of a version without a folder to the audit log."""
         found = self.manifests().get(version)
         self.log.add(event, **(found.summary() if found else {"version": version}))
-        self.manifest_path(version).unlink(missing_ok=True)
+        self.discard_manifest(version)
+
+    def discard_manifest(self, version: int) -> None:
+        """Removes a version's manifest, also where a folder has taken its place."""
+        path = self.manifest_path(version)
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def copy_folder(source: Source, files: Mapping[str, Digest], target: Path) -> None:

@@ -4,7 +4,9 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Protocol
+from typing import Annotated, Any, Protocol
+
+from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
 from pipeline import fingerprint
 
@@ -61,19 +63,54 @@ class Manifest:
         return json.dumps({**self.summary(), "files": files}, indent=2, ensure_ascii=False) + "\n"
 
 
-def parse(text: str) -> Manifest | None:
-    """The manifest in a file's text; None where it is damaged."""
+class _Strict(BaseModel):
+    model_config = ConfigDict(strict=True)
+
+
+_Sha256 = Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
+
+
+class _File(_Strict):
+    sha256: _Sha256
+    size: int
+
+
+class _Forced(_Strict):
+    reason: str
+    by: str | None
+
+
+class _RolledBack(_Strict):
+    version: int
+    to: int
+    reason: str | None
+    by: str | None
+
+
+class _Written(_Strict):
+    """What has to be in a `<version>.json`."""
+
+    version: int
+    sha256: _Sha256
+    files: dict[str, _File]
+    pushed_at: str
+    run_id: str | None
+    verdict: dict[str, Any] | None
+    forced: _Forced | None
+    rolled_back_from: _RolledBack | None
+
+
+def parse(content: bytes, version: int) -> Manifest | None:
+    """The manifest of a version in a file's content; None where it is damaged, or of another version."""
     try:
-        found = json.loads(text)
-        return Manifest(
-            found["version"],
-            found["sha256"],
-            {name: Digest(**digest) for name, digest in found["files"].items()},
-            found["pushed_at"],
-            Origin(*(found[key] for key in ("run_id", "verdict", "forced", "rolled_back_from"))),
-        )
-    except (ValueError, KeyError, TypeError, AttributeError):
+        found = _Written.model_validate_json(content)
+    except ValidationError:  # also where it is no JSON, or no UTF-8
         return None
+    if found.version != version:
+        return None
+    files = {name: Digest(file.sha256, file.size) for name, file in found.files.items()}
+    origin = Origin(**found.model_dump(include={"run_id", "verdict", "forced", "rolled_back_from"}))
+    return Manifest(version, found.sha256, files, found.pushed_at, origin)
 
 
 def of_files(files: Mapping[str, Digest]) -> str:

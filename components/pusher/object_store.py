@@ -77,14 +77,19 @@ class ObjectStore:
         whole = [one for one in found if tf.io.gfile.exists(f"{one[1]}/{SAVED_MODEL}")]
         return dict(sorted(whole, reverse=True))
 
-    def manifests(self) -> dict[int, Manifest]:
+    def manifests(self) -> dict[int, Manifest | None]:
         """See `Target`."""
-        found = {}
+        found: dict[int, Manifest | None] = {}
         for name in _names(f"{self._home}/{VERSIONS}"):
-            with contextlib.suppress(tf.errors.NotFoundError):  # a push may remove one meanwhile
-                read = manifest.parse(_read(f"{self._home}/{VERSIONS}/{name}"))
-                if read is not None:
-                    found[read.version] = read
+            version = version_number(name.removesuffix(".json"))
+            if version is None or name != f"{version}.json":
+                continue
+            try:
+                found[version] = manifest.parse(_read(self._manifest_path(version)), version)
+            except tf.errors.NotFoundError:  # a push may remove one meanwhile
+                continue
+            except tf.errors.OpError:
+                found[version] = None
         return found
 
     def source(self, version: int) -> Source:
@@ -164,7 +169,7 @@ class ObjectStore:
         _write(path, audit_log.line(event, **made.summary()).encode())
 
     def _retain(self, version: int, served: int | None, keep: int) -> None:
-        manifests = self.manifests()
+        manifests = {old: made for old, made in self.manifests().items() if made}
         for old in surplus(self.versions().keys() & manifests, keep, served):
             if old < version:
                 self._note(REMOVED, manifests[old])
@@ -184,14 +189,14 @@ class ObjectStore:
         whole = self.versions()
         noted = {name.partition("-")[0] for name in _names(f"{self._home}/{AUDIT}")}
         for version, made in self.manifests().items():
-            if version in whole and str(version) not in noted:
+            if made and version in whole and str(version) not in noted:
                 self._note_push(made)
         for name in _names(f"{self._home}/{_RESERVED}"):
-            version, folder = version_number(name), f"{self._home}/{_RESERVED}/{name}"
-            if version is None or not _all_dead(folder):
+            reserved, folder = version_number(name), f"{self._home}/{_RESERVED}/{name}"
+            if reserved is None or not _all_dead(folder):
                 continue
-            if version not in whole:
-                self._delete(version)
+            if reserved not in whole:
+                self._delete(reserved)
             with contextlib.suppress(tf.errors.NotFoundError):
                 tf.io.gfile.rmtree(folder)
 
@@ -211,10 +216,10 @@ def _names(folder: str) -> list[str]:
         return []
 
 
-def _read(path: str) -> str:
-    with tf.io.gfile.GFile(path) as file:
-        text: str = file.read()
-    return text
+def _read(path: str) -> bytes:
+    with tf.io.gfile.GFile(path, "rb") as file:
+        content: bytes = file.read()
+    return content
 
 
 def _write(path: str, content: bytes) -> None:

@@ -65,7 +65,7 @@ def roll_back(
     return version, pushed
 
 
-def _newest_other(target: Target, there: list[int], manifests: Mapping[int, Manifest]) -> int:
+def _newest_other(target: Target, there: list[int], manifests: Mapping[int, Manifest | None]) -> int:
     served = of_files(digests_of(target.source(there[0])))
     for version in there[1:]:
         old = manifests.get(version)

@@ -29,8 +29,8 @@ class Target(Protocol):
     def versions(self) -> dict[int, str]:
         """The path of each version, the one that TensorFlow Serving serves first."""
 
-    def manifests(self) -> dict[int, Manifest]:
-        """What is on record of the versions that a push of ours made."""
+    def manifests(self) -> dict[int, Manifest | None]:
+        """What is on record of the versions that a push of ours made; None where it cannot be read."""
 
     def source(self, version: int) -> Source:
         """The files of a version."""

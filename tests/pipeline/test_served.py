@@ -46,10 +46,19 @@ def test_versions_as_json(capsys, config, base, tmp_path):
     assert newest == {
         "version": pushed.version, "served": True, "path": pushed.path, "sha256": pushed.sha256,
         "pushed_at": newest["pushed_at"], "run_id": "20261122T101112Z", "verdict": None, "forced": None,
-        "rolled_back_from": None, "manifest": True,
+        "rolled_back_from": None, "manifest": True, "damaged_record": False,
     }  # fmt: skip
     assert (oldest["version"], oldest["served"], oldest["manifest"]) == (7, False, False)
     assert (oldest["run_id"], oldest["sha256"]) == (folder.name, None)
+
+
+def test_a_version_with_a_damaged_manifest_is_shown_as_such(capsys, config, base, tmp_path):
+    first, second = (push(base, make_model(tmp_path / "m", content)).version for content in "ab")
+    (base / ".sluice" / "versions" / f"{first}.json").write_bytes(b"[" * 200_000)
+    code, out, _ = sluice(capsys, "versions", config)
+    newest, oldest = out.splitlines()
+    assert (code, newest.split()[:2]) == (0, [str(second), "served"])
+    assert oldest == f"{first}          its manifest is damaged; by no run that is on record here"
 
 
 def test_rollback_says_what_it_did_and_why_so(capsys, config, base, tmp_path):

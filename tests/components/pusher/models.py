@@ -1,6 +1,7 @@
 """Small folders that look like SavedModels, and what they hold by hashlib alone."""
 
 import hashlib
+import json
 from pathlib import Path
 
 from components.pusher.local_target import LocalTarget
@@ -27,6 +28,24 @@ def held(folder: Path | str) -> dict[str, str]:
         for path in Path(folder).rglob("*")
         if path.is_file()
     }
+
+
+def damage(written: bytes, how: str) -> bytes:
+    """A manifest with one thing wrong."""
+    found = json.loads(written)
+    wrong = {
+        "bytes": b"\xff" + written,
+        "nested": b"[" * 200_000,
+        "forced": {**found, "forced": "x"},
+        "sha256": {**found, "sha256": 5},
+        "digest": {**found, "files": {"saved_model.pb": {"sha256": "no", "size": 1}}},
+        "version": {**found, "version": found["version"] + 1},
+        "missing": {"version": found["version"]},
+    }[how]
+    return wrong if isinstance(wrong, bytes) else json.dumps(wrong).encode()
+
+
+DAMAGES = ("bytes", "nested", "forced", "sha256", "digest", "version", "missing")
 
 
 def push(base: Path, model: Path, keep: int = 5, **origin: object) -> Pushed:

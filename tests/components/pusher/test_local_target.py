@@ -20,7 +20,7 @@ from components.pusher.local_target import LocalTarget
 from components.pusher.numbering import surplus
 from pipeline import fingerprint
 from pipeline.errors import SluiceError
-from tests.components.pusher.models import held, make_model, numbers, push
+from tests.components.pusher.models import DAMAGES, damage, held, make_model, numbers, push
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -214,6 +214,24 @@ def test_a_push_that_died_before_its_line_in_the_log_is_added_by_the_next(base, 
     (base / ".sluice" / "audit.jsonl").unlink()
     second = push(base, make_model(tmp_path / "m", "second"))
     assert events(base) == [("pushed", first.version), ("pushed", second.version)]
+
+
+@pytest.mark.parametrize("how", [*DAMAGES, "folder"])
+def test_a_version_with_a_damaged_manifest_stays_and_pushes_go_on(base, tmp_path, how):
+    first = push(base, make_model(tmp_path / "m", "0"), keep=1).version
+    path = base / ".sluice" / "versions" / f"{first}.json"
+    if how == "folder":
+        path.unlink()
+        make_model(path)
+    else:
+        path.write_bytes(damage(path.read_bytes(), how))
+    made = [push(base, make_model(tmp_path / "m", content), keep=1).version for content in "123"]
+    assert numbers(base) == [first, *made[1:]]
+    assert LocalTarget(base).manifests()[first] is None
+    shutil.rmtree(base / str(first))
+    push(base, make_model(tmp_path / "m", "4"), keep=1)
+    assert ("gone", first) in events(base)
+    assert nothing_is_left_over(base)
 
 
 def test_links_and_pipes_are_named_and_refused(base, model):

@@ -17,7 +17,7 @@ from components.pusher.rollback import roll_back
 from components.pusher.source import LocalFolder
 from components.pusher.target import Pushed, target_at
 from pipeline.errors import SluiceError
-from tests.components.pusher.models import held, make_model
+from tests.components.pusher.models import DAMAGES, damage, held, make_model
 
 _NUMBER = itertools.count()
 gfile = tf.io.gfile
@@ -190,6 +190,22 @@ def test_a_failure_behind_the_last_file_is_made_up_for_by_the_next_push(
     assert numbers(base) == made[2:]
     events = set(gfile.listdir(f"{base}/.sluice/audit"))
     assert {f"{version}-pushed.json" for version in made} <= events
+
+
+@pytest.mark.parametrize("how", [*DAMAGES, "folder"])
+def test_a_version_with_a_damaged_manifest_stays_and_pushes_go_on(base, tmp_path, how):
+    first = push(base, make_model(tmp_path / "m", "0"), keep=1).version
+    path = f"{base}/.sluice/versions/{first}.json"
+    with gfile.GFile(path, "rb") as file:
+        written = file.read()
+    if how == "folder":
+        gfile.remove(path)
+        object_store._write(f"{path}/file", written)
+    else:
+        object_store._write(path, damage(written, how))
+    made = [push(base, make_model(tmp_path / "m", content), keep=1).version for content in "123"]
+    assert numbers(base) == [first, *made[1:]]
+    assert target_at(base).manifests().get(first) is None
 
 
 def test_going_back_pushes_an_old_version_again(base, tmp_path):

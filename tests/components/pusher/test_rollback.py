@@ -95,6 +95,14 @@ def test_usage_that_cannot_be_meant_is_an_error_of_usage(base):
         back(base, first)
 
 
+def test_a_damaged_manifest_is_like_none(base):
+    first, _ = pushed(base, "a", "b")
+    (base / ".sluice" / "versions" / f"{first}.json").write_bytes(b"\xff")
+    with pytest.raises(SluiceError, match="neither a manifest nor a run is on record"):
+        back(base, first)
+    assert back(base, first, **{f"v{first}": fingerprint.of_folder(base / str(first))})[0] == first
+
+
 def test_a_version_without_manifest_needs_a_run_that_vouches_for_it(base, tmp_path):
     theirs = make_model(base / "7", "theirs")
     pushed(base, "a")
