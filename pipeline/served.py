@@ -54,7 +54,7 @@ def version_lines(config: Config) -> Iterator[str]:
 def rollback_lines(config: Config, version: int | None, *, reason: str, by: str) -> Iterator[str]:
     """Goes back to an old version, and says what it did."""
     runs = _pushed(Path(config.run.root, config.name))
-    old, pushed = roll_back(
+    old, pushed, skipped = roll_back(
         target_at(config.push_base),
         version,
         keep=config.push.keep,
@@ -64,6 +64,7 @@ def rollback_lines(config: Config, version: int | None, *, reason: str, by: str)
             number: run["pushed"]["sha256"] for number, run in runs.items() if "sha256" in run["pushed"]
         },
     )
+    yield from skipped
     yield f"pushed version {old} again as version {pushed.version}, its files verified"
     yield f"  {WHY_A_NEW_VERSION}"
 

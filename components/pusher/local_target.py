@@ -18,8 +18,7 @@ from components.pusher.audit_log import PUSHED, REMOVED, ROLLED_BACK, AuditLog
 from components.pusher.manifest import Digest, Manifest, Origin
 from components.pusher.numbering import next_version, surplus
 from components.pusher.source import LocalFolder, Source, digests_of, digests_of_model, refuse_changes
-from components.pusher.target import AUDIT, HOME, VERSIONS, Pushed
-from pipeline import fingerprint
+from components.pusher.target import AUDIT, HOME, VERSIONS, Pushed, content
 from pipeline.errors import SluiceError
 from pipeline.record import now
 from serving.version_folders import version_number
@@ -79,6 +78,13 @@ class LocalTarget:
         """See `Target`."""
         return LocalFolder(self.versions()[version])
 
+    def digests(self, version: int) -> dict[str, Digest]:
+        """See `Target`."""
+        try:
+            return digests_of(self.source(version))
+        except OSError as error:
+            raise SluiceError(f"version {version} cannot be read", [f"{error}; look at the disk"]) from error
+
     def push(
         self, source: Source, origin: Origin, keep: int, expected: Mapping[str, Digest] | None = None
     ) -> Pushed:
@@ -88,7 +94,7 @@ class LocalTarget:
             served = next(iter(self.versions()), None)
             files = digests_of_model(source, expected)
             sha256 = manifest.of_files(files)
-            if served is not None and fingerprint.of_folder(self.versions()[served]) == sha256:
+            if served is not None and content(self, served) == files:
                 return Pushed(served, self.versions()[served], sha256, already_served=True)
             made = Manifest(self._next(), sha256, files, now(), origin)
             self._publish(source, made)

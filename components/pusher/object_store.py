@@ -22,7 +22,7 @@ from components.pusher.source import (
     digests_of_model,
     refuse_changes,
 )
-from components.pusher.target import AUDIT, HOME, VERSIONS, Pushed
+from components.pusher.target import AUDIT, HOME, VERSIONS, Pushed, content
 from pipeline.errors import SluiceError
 from pipeline.record import now
 from serving.version_folders import version_number
@@ -96,6 +96,11 @@ class ObjectStore:
         """See `Target`."""
         return RemoteFolder(self.versions()[version])
 
+    def digests(self, version: int) -> dict[str, Digest]:
+        """See `Target`."""
+        with _in_words(f"version {version} cannot be read"):
+            return digests_of(self.source(version))
+
     def push(
         self, source: Source, origin: Origin, keep: int, expected: Mapping[str, Digest] | None = None
     ) -> Pushed:
@@ -106,7 +111,7 @@ class ObjectStore:
             served = next(iter(there), None)
             files = digests_of_model(source, expected)
             sha256 = manifest.of_files(files)
-            if served is not None and digests_of(RemoteFolder(there[served])) == files:
+            if served is not None and content(self, served) == files:
                 return Pushed(served, there[served], sha256, already_served=True)
             made = Manifest(self._reserve(), sha256, files, now(), origin)
             self._upload(source, made)

@@ -36,19 +36,21 @@ class LocalFolder:
         """See `Source`.
 
         Raises:
-          SluiceError: it holds something that is neither a file nor a folder.
+          SluiceError: it holds something that is neither a file nor a folder, or a name that is no text.
         """
-        found: list[str] = []
-        others: list[str] = []
-        for path in _below(Path(self.path)):
-            name = path.relative_to(self.path).as_posix()
-            (found if stat.S_ISREG(path.lstat().st_mode) else others).append(name)
+        paths = {path.relative_to(self.path).as_posix(): path for path in _below(Path(self.path))}
+        if unnamed := sorted(readable for name in paths if (readable := _readable(name)) != name):
+            raise SluiceError(
+                f"{self.path} cannot be pushed: its manifest could not name every file",
+                [f"{name}: expected a name in UTF-8; rename the file" for name in unnamed],
+            )
+        others = [name for name, path in paths.items() if not stat.S_ISREG(path.lstat().st_mode)]
         if others:
             raise SluiceError(
                 f"{self.path} cannot be pushed: what a link points to may be gone tomorrow",
-                [f"{name}: expected a file, got {_kind(Path(self.path, name))}" for name in sorted(others)],
+                [f"{name}: expected a file, got {_kind(paths[name])}" for name in sorted(others)],
             )
-        return found
+        return list(paths)
 
     def open(self, name: str) -> AbstractContextManager[Readable]:
         """See `Source`."""
@@ -63,6 +65,11 @@ def _below(folder: Path) -> Iterator[Path]:
                 yield from _below(Path(entry.path))
             else:
                 yield Path(entry.path)
+
+
+def _readable(name: str) -> str:
+    """A name with escapes for the bytes that are no UTF-8."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def _kind(path: Path) -> str:

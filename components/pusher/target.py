@@ -6,6 +6,7 @@ from typing import Protocol
 
 from components.pusher.manifest import Digest, Manifest, Origin
 from components.pusher.source import Source
+from pipeline.errors import SluiceError
 
 HOME = ".sluice"  # what is ours in a base path; no number, so that TensorFlow Serving passes over it
 VERSIONS, AUDIT = "versions", "audit"
@@ -35,6 +36,13 @@ class Target(Protocol):
     def source(self, version: int) -> Source:
         """The files of a version."""
 
+    def digests(self, version: int) -> dict[str, Digest]:
+        """What each file of a version holds.
+
+        Raises:
+          SluiceError: it cannot be read, and why.
+        """
+
     def push(
         self, source: Source, origin: Origin, keep: int, expected: Mapping[str, Digest] | None = None
     ) -> Pushed:
@@ -49,6 +57,14 @@ class Target(Protocol):
         Raises:
           SluiceError: nothing was pushed, and why; what was served is left alone.
         """
+
+
+def content(target: Target, version: int) -> dict[str, Digest] | None:
+    """What each file of a version holds; None where it cannot be read, whatever was done to it."""
+    try:
+        return target.digests(version)
+    except SluiceError:
+        return None
 
 
 def target_at(base: str) -> Target:

@@ -99,6 +99,15 @@ def test_a_damaged_old_version_ends_with_1(capsys, config, base, tmp_path):
     assert numbers(base) == [first, second]
 
 
+def test_rollback_says_what_it_passed_over(capsys, config, base, tmp_path):
+    first, second, _ = (push(base, make_model(tmp_path / "m", content)).version for content in "abc")
+    (base / str(second) / "assets" / "words").unlink()
+    code, out, _ = sluice(capsys, "rollback", config)
+    assert code == 0
+    assert out.startswith(f"passed over: version {second} is damaged; assets/words: expected 16,000 bytes")
+    assert f"\npushed version {first} again as version " in out
+
+
 def test_neither_command_loads_tensorflow(config, base, tmp_path):
     for content in "ab":
         push(base, make_model(tmp_path / "m", content))

@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import os
+import shutil
 from pathlib import Path
 
 from components.pusher.local_target import LocalTarget
@@ -45,6 +47,20 @@ def damage(written: bytes, how: str) -> bytes:
     return wrong if isinstance(wrong, bytes) else json.dumps(wrong).encode()
 
 
+def dangling_link(version: Path) -> None:
+    (version / "assets" / "link").symlink_to("nowhere")
+
+
+def undecodable_name(version: Path) -> None:
+    Path(os.fsdecode(os.fsencode(version) + b"/assets/\xff")).write_text("odd")
+
+
+def no_files(version: Path) -> None:
+    shutil.rmtree(version)
+    version.mkdir()
+
+
+SPOILERS = (dangling_link, undecodable_name, no_files)
 DAMAGES = ("bytes", "nested", "forced", "sha256", "digest", "version", "missing")
 
 

@@ -20,7 +20,16 @@ from components.pusher.local_target import LocalTarget
 from components.pusher.numbering import surplus
 from pipeline import fingerprint
 from pipeline.errors import SluiceError
-from tests.components.pusher.models import DAMAGES, damage, held, make_model, numbers, push
+from tests.components.pusher.models import (
+    DAMAGES,
+    SPOILERS,
+    damage,
+    held,
+    make_model,
+    numbers,
+    push,
+    undecodable_name,
+)
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -90,6 +99,26 @@ def test_a_served_version_that_was_damaged_is_pushed_anew(base, model):
     again = push(base, model)
     assert not again.already_served
     assert held(again.path) == held(model)
+
+
+@pytest.mark.parametrize("spoil", SPOILERS)
+def test_a_served_version_that_cannot_be_read_is_pushed_anew(base, model, spoil):
+    spoil(Path(push(base, model).path))
+    assert held(push(base, model).path) == held(model)
+
+
+def test_a_served_version_that_the_disk_does_not_give_back_is_pushed_anew(base, model, monkeypatch):
+    first = push(base, model)
+    unreadable = Path(first.path, "assets", "words")
+    plain = Path.open
+
+    def failing(path, *args, **kwargs):
+        if path == unreadable:
+            raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
+        return plain(path, *args, **kwargs)
+
+    monkeypatch.setattr(Path, "open", failing)
+    assert push(base, model).version > first.version
 
 
 def test_versions_go_up_within_a_second_and_when_the_clock_goes_back(base, tmp_path, monkeypatch):
@@ -242,6 +271,13 @@ def test_links_and_pipes_are_named_and_refused(base, model):
     assert "assets/link: expected a file, got a link to /etc/passwd" in str(refused.value)
     assert "pipe: expected a file, got a device, pipe or socket" in str(refused.value)
     assert numbers(base) == []
+
+
+def test_a_name_that_is_no_text_is_named_and_refused(base, model):
+    undecodable_name(model)
+    with pytest.raises(SluiceError, match="cannot be pushed") as refused:
+        push(base, model)
+    assert r"assets/\xff: expected a name in UTF-8; rename the file" in str(refused.value)
 
 
 def test_a_folder_without_saved_model_is_refused(base, model):

@@ -210,7 +210,7 @@ def test_a_version_with_a_damaged_manifest_stays_and_pushes_go_on(base, tmp_path
 
 def test_going_back_pushes_an_old_version_again(base, tmp_path):
     first, second = (push(base, make_model(tmp_path / "m", content)) for content in "ab")
-    old, pushed = roll_back(target_at(base), None, keep=5, reason="worse", by="ana", on_record={})
+    old, pushed, _ = roll_back(target_at(base), None, keep=5, reason="worse", by="ana", on_record={})
     assert old == first.version
     assert pushed.version > second.version
     assert stored(pushed.path, tmp_path / "copy") == held(make_model(tmp_path / "a", "a"))

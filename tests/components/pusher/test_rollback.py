@@ -11,7 +11,7 @@ from components.pusher.rollback import roll_back
 from components.pusher.target import Pushed
 from pipeline import fingerprint
 from pipeline.errors import ConfigError, SluiceError
-from tests.components.pusher.models import held, make_model, numbers, push
+from tests.components.pusher.models import SPOILERS, held, make_model, numbers, push
 
 
 @pytest.fixture
@@ -28,6 +28,12 @@ def pushed(base: Path, *contents: str) -> list[int]:
 
 
 def back(base: Path, version: int | None = None, **on_record: str) -> tuple[int, Pushed]:
+    return back_with_remarks(base, version, **on_record)[:2]
+
+
+def back_with_remarks(
+    base: Path, version: int | None = None, **on_record: str
+) -> tuple[int, Pushed, list[str]]:
     known = {int(name.removeprefix("v")): sha256 for name, sha256 in on_record.items()}
     return roll_back(LocalTarget(base), version, keep=9, reason="worse", by="ana", on_record=known)
 
@@ -72,11 +78,49 @@ def test_what_was_damaged_meanwhile_is_refused_with_the_file(base):
     (base / str(first) / "saved_model.pb").unlink()
     (base / str(first) / "more").write_text("")
     with pytest.raises(SluiceError, match=f"{first} is damaged") as refused:
-        back(base)
+        back(base, first)
     assert "assets/words: expected 16,000 bytes" in str(refused.value)
     assert re.search("saved_model.pb: expected .*, got no such file", str(refused.value))
     assert "more: was not there before" in str(refused.value)
+    assert "give another version, or none for the newest that is whole" in str(refused.value)
     assert numbers(base) == [first, second]
+
+
+def test_without_a_version_what_is_damaged_or_unknown_is_passed_over(base):
+    first, second, third, _ = pushed(base, "a", "b", "c", "d")
+    (base / str(third) / "saved_model.pb").unlink()
+    (base / ".sluice" / "versions" / f"{second}.json").unlink()
+    old, made, (one, other) = back_with_remarks(base)
+    assert old == first
+    assert one.startswith(f"passed over: version {third} is damaged; saved_model.pb: exp")
+    assert other == (
+        f"passed over: version {second} cannot be checked: neither a manifest nor a run is on record of it"
+    )
+    assert numbers(base)[-1] == made.version
+
+
+def test_no_good_version_is_one_error_that_lists_them(base):
+    first, second, third = pushed(base, "a", "b", "c")
+    (base / str(first) / "assets" / "link").symlink_to("nowhere")
+    (base / str(second) / "saved_model.pb").unlink()
+    with pytest.raises(SluiceError, match=r"no older version in .* can be gone back to") as refused:
+        back(base)
+    newer, older = refused.value.problems
+    assert newer.startswith(f"passed over: version {second} is damaged; saved_model.pb: expected")
+    assert "assets/link: expected a file, got a link to nowhere" in older
+    assert numbers(base) == [first, second, third]
+
+
+@pytest.mark.parametrize("manifest", [True, False])
+@pytest.mark.parametrize("spoil", SPOILERS)
+def test_what_is_served_may_be_damaged_in_any_way(base, tmp_path, spoil, manifest):
+    first, second = pushed(base, "a", "b")
+    if not manifest:
+        (base / ".sluice" / "versions" / f"{second}.json").unlink()
+    spoil(base / str(second))
+    old, made = back(base)
+    assert old == first
+    assert held(made.path) == held(make_model(tmp_path / "expected", "a"))
 
 
 def test_usage_that_cannot_be_meant_is_an_error_of_usage(base):
