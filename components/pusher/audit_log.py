@@ -6,6 +6,7 @@ from typing import Any
 
 from components.pusher import durable
 from pipeline.record import now
+from serving.version_folders import LARGEST
 
 PUSHED, ROLLED_BACK, REMOVED, GONE, ABANDONED = "pushed", "rolled-back", "removed", "gone", "abandoned"
 SEEN = (PUSHED, ROLLED_BACK, REMOVED, GONE)  # of a version that TensorFlow Serving could see
@@ -22,10 +23,10 @@ class AuditLog:
         durable.append(self._path, line(event, version, **details))
 
     def events(self) -> list[dict[str, Any]]:
-        """Everything that happened, in order; a line that a crash cut off is left out."""
+        """Everything that happened, in order; a line that is none, such as one cut off, is left out."""
         if not self._path.exists():
             return []
-        lines = self._path.read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = self._path.read_text(encoding="utf-8", errors="replace").split("\n")
         return [event for text in lines if (event := parse(text)) is not None]
 
 
@@ -38,7 +39,9 @@ def parse(text: str) -> dict[str, Any] | None:
     """An event; None where the text is none."""
     try:
         found = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
-    whole = isinstance(found, dict) and isinstance(found.get("version"), int) and "event" in found
-    return found if whole else None
+    if not isinstance(found, dict) or not isinstance(found.get("event"), str):
+        return None
+    version = found.get("version")
+    return found if type(version) is int and 0 <= version <= LARGEST else None  # True is an int too
