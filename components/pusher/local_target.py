@@ -108,7 +108,7 @@ class LocalTarget:
             folder.mkdir(parents=True, exist_ok=True)
         lock = fasteners.InterProcessLock(self.home / "lock")
         with _IN_THIS_PROCESS:
-            if not lock.acquire(timeout=_WAIT_S):
+            if not _acquired(lock):
                 lock.lockfile.close()
                 raise SluiceError(
                     f"the model was not pushed to {self.base}",
@@ -172,6 +172,14 @@ class LocalTarget:
             shutil.rmtree(path)
         else:
             path.unlink(missing_ok=True)
+
+
+def _acquired(lock: fasteners.InterProcessLock) -> bool:
+    """Takes the lock, and says so where that means to wait."""
+    if lock.acquire(blocking=False):
+        return True
+    log.info("waiting for another push to end, up to %.0f s", _WAIT_S)
+    return bool(lock.acquire(timeout=_WAIT_S))
 
 
 def copy_folder(source: Source, files: Mapping[str, Digest], target: Path) -> None:

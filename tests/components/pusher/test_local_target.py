@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from pathlib import Path
 
@@ -363,8 +364,9 @@ def test_a_target_that_is_a_file_is_a_clear_error(tmp_path, model):
         push(tmp_path / "models" / "fraud", model)
 
 
-def test_a_lock_that_is_never_let_go_is_a_clear_error(base, model, monkeypatch):
-    push(base, model)
+@pytest.fixture
+def another_push(base):
+    """A push of another process that has the lock; its end, when this is called."""
     ready, done = multiprocessing.Event(), multiprocessing.Event()
 
     def hold():
@@ -375,14 +377,32 @@ def test_a_lock_that_is_never_let_go_is_a_clear_error(base, model, monkeypatch):
     holder = multiprocessing.get_context("fork").Process(target=hold)
     holder.start()
     ready.wait()
+    yield done.set
+    done.set()
+    holder.join()
+
+
+def test_a_lock_that_is_never_let_go_is_a_clear_error(base, model, monkeypatch, another_push):
     monkeypatch.setattr(local_target, "_WAIT_S", 0.2)
-    try:
-        with pytest.raises(SluiceError, match="another push has been at work there"):
-            push(base, model)
-    finally:
-        done.set()
-        holder.join()
-    assert push(base, model).already_served
+    with pytest.raises(SluiceError, match="another push has been at work there"):
+        push(base, model)
+    monkeypatch.undo()
+    another_push()
+    assert numbers(base) == []
+    assert push(base, model).version == numbers(base)[0]
+
+
+def test_a_push_that_has_to_wait_says_so_once(base, model, another_push, caplog):
+    caplog.set_level("INFO", "sluice.pusher")
+    ends = threading.Timer(0.5, another_push)
+    ends.start()
+    push(base, model)
+    ends.join()
+    assert [record.getMessage() for record in caplog.records] == [
+        "waiting for another push to end, up to 600 s"
+    ]
+    push(base, make_model(base.parent / "m", "second"))
+    assert len(caplog.records) == 1
 
 
 ON_A_SMALL_DISK = textwrap.dedent("""
