@@ -338,10 +338,17 @@ class Servability(_Section):
         return self.tf_serving or ".".join(metadata.version("tensorflow-serving-api").split(".")[:2])
 
 
+def _local_path(place: str) -> str:
+    """A folder of this machine by its path, also where it was given as `file:///…`."""
+    return place.removeprefix("file://") if place.startswith("file:///") else place
+
+
 class Push(_Section):
     """Where approved models go."""
 
-    to: Annotated[str, Field(description="TF Serving base path is <to>/<name>")] = "serving_models"
+    to: Annotated[
+        str, AfterValidator(_local_path), Field(description="TF Serving base path is <to>/<name>")
+    ] = "serving_models"
     keep: Annotated[Positive, Field(description="versions that stay; older ones are removed")] = 5
 
 

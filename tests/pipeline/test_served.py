@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from components.pusher.local_target import LocalTarget
+from components.pusher.target import target_at
 from pipeline import record
+from pipeline.config_file import load
 from tests.components.pusher.models import held, make_model, numbers, push
 from tests.pipeline.test_cli import ROOT, sluice
 
@@ -59,6 +62,13 @@ def test_a_version_with_a_damaged_manifest_is_shown_as_such(capsys, config, base
     newest, oldest = out.splitlines()
     assert (code, newest.split()[:2]) == (0, [str(second), "served"])
     assert oldest == f"{first}          its manifest is damaged; by no run that is on record here"
+
+
+def test_a_folder_given_as_file_url_is_pushed_to_like_a_folder(config, tmp_path):
+    spellings = (f"{tmp_path}/models", f"file://{tmp_path}/models", f"file://{tmp_path}/models/")
+    targets = [target_at(load(config, [f"push.to={to}"], local_files=False).push_base) for to in spellings]
+    assert {type(target) for target in targets} == {LocalTarget}
+    assert {target.base for target in targets} == {f"{tmp_path}/models/fraud"}
 
 
 def test_rollback_says_what_it_did_and_why_so(capsys, config, base, tmp_path):
