@@ -16,6 +16,7 @@ from serving.loopback import is_loopback
 
 _ANY_SIZE = -1  # answers to large batches are larger than the 4 MB that gRPC takes by default
 _RECONNECT_MS = (100, 1000)  # first and longest pause of the channel itself; ours come on top
+_CONNECT_MS = 5_000  # time for one connection to come about
 
 
 class GrpcChannel:
@@ -100,7 +101,7 @@ class GrpcChannel:
             ("grpc.max_receive_message_length", _ANY_SIZE),
             ("grpc.max_send_message_length", _ANY_SIZE),
             ("grpc.initial_reconnect_backoff_ms", _RECONNECT_MS[0]),
-            ("grpc.min_reconnect_backoff_ms", _RECONNECT_MS[0]),
+            ("grpc.min_reconnect_backoff_ms", _CONNECT_MS),  # no pause: how long a connection may take
             ("grpc.max_reconnect_backoff_ms", _RECONNECT_MS[1]),
             ("grpc.enable_retries", 0),  # the client does it, the same way for REST
             ("grpc.enable_http_proxy", 0 if is_loopback(self._address) else 1),

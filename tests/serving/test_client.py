@@ -1,5 +1,6 @@
 """The client against small servers: the answers are the model's own, failures have their class."""
 
+import contextlib
 import socket
 import subprocess
 import sys
@@ -280,6 +281,36 @@ def free_port() -> int:
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         return one.getsockname()[1]
+
+
+def forwarding(address: str, delay_s: float) -> str:
+    """An address that leads to another one and holds back what comes from there at first."""
+    listening = socket.create_server(("127.0.0.1", 0))
+
+    def pump(source: socket.socket, target: socket.socket, pause_s: float) -> None:
+        time.sleep(pause_s)
+        with contextlib.suppress(OSError), source, target:
+            while part := source.recv(1 << 16):
+                target.sendall(part)
+
+    def accept() -> None:
+        with listening:
+            near, _ = listening.accept()
+        host, _, port = address.rpartition(":")
+        far = socket.create_connection((host, int(port)))
+        for source, target, pause_s in ((near, far, 0.0), (far, near, delay_s)):
+            threading.Thread(target=pump, args=(source, target, pause_s), daemon=True).start()
+
+    threading.Thread(target=accept, daemon=True).start()
+    return f"127.0.0.1:{listening.getsockname()[1]}"
+
+
+def test_a_machine_that_is_slow_to_connect_to_is_reached_by_grpc(multiclass):
+    with (
+        grpc_server(Behaviour(multiclass.served)) as address,
+        Client(forwarding(address, delay_s=0.8), NAME, attempts=1) as client,
+    ):
+        assert client.versions()[0].version == VERSION
 
 
 def test_a_server_that_comes_up_late_is_found(small_server, multiclass):
