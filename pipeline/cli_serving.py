@@ -150,17 +150,20 @@ def _request_log(folder: Path | None, rate: float) -> "RequestLog | None":
 
 
 def _keeping(log: "RequestLog", base: Path) -> "Callable[[str, Tensors], None]":
-    """Logs requests under the features' own names, which the first version that answers tells."""
+    """Logs requests under the features' own names, as the newest version tells them."""
     from serving.request_log import hook
     from serving.version_folders import version_folders
 
-    keep: list[Callable[[str, Tensors], None]] = []
+    hooks: dict[Path, Callable[[str, Tensors], None]] = {}
 
     def on_request(signature: str, inputs: "Tensors") -> None:
-        if not keep:
+        try:
             newest = max((version_folders(base) or {}).items())[1]
-            keep.append(hook(log, newest / "assets.extra" / "raw_schema.pbtxt"))
-        keep[0](signature, inputs)
+            keep = hooks.get(newest) or hook(log, newest / "assets.extra" / "raw_schema.pbtxt")
+        except (OSError, ValueError) as error:  # the folder is being removed, or is no export of ours
+            log.refuse(1, error)
+            return
+        hooks.setdefault(newest, keep)(signature, inputs)
 
     return on_request
 

@@ -50,7 +50,8 @@ class RequestLog:
 
     Attributes:
       written: sequences that were written.
-      left_out: sequences that were drawn and not written: the disk, or the backlog, was full.
+      left_out: sequences that were not written: the disk, or the backlog, was full, or they have other
+        features than the log knows.
     """
 
     def __init__(
@@ -75,7 +76,7 @@ class RequestLog:
         self._pending: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._pending_bytes = self._pending_requests = 0
         self.written = self.left_out = 0
-        self._failing = self._closed = False
+        self._failing = self._refusing = self._closed = False
         self._thread: threading.Thread | None = None
         _open_logs.add(self)
 
@@ -103,6 +104,14 @@ class RequestLog:
             one.size * _OBJECT_BYTES if one.dtype == np.object_ else one.nbytes for one in columns.values()
         )
         self._put(lambda: serialize(_lists(lengths, columns)).to_pylist(), len(drawn), size)
+
+    def refuse(self, count: int, error: Exception) -> None:
+        """Counts sequences that cannot be kept, and says so once."""
+        with self._lock:
+            self.left_out += count
+            said, self._refusing = self._refusing, True
+        if not said:
+            _logger.warning("requests cannot be kept as they are, and are left out: %r", error)
 
     def flush(self, timeout_s: float = _FLUSH_S) -> bool:
         """Waits until all that was taken is written; false where it still is not."""
@@ -199,10 +208,15 @@ def hook(log: RequestLog, raw_schema: str | Path) -> Callable[[str, Tensors], No
                 log.write_examples(examples.ravel().tolist())
             elif signature == _SEQUENCES:
                 log.write_sequences(inputs, names)
-        except Exception as error:  # noqa: BLE001 (a request that is wrong gets its answer elsewhere)
-            _logger.debug("a request was not logged: %s", error)
+        except Exception as error:  # noqa: BLE001 (no request may fail for the sake of its log)
+            log.refuse(_count(inputs), error)
 
     return on_request
+
+
+def _count(inputs: Tensors) -> int:
+    """The sequences of a request, which may be no request that can be read."""
+    return max((len(one) for one in inputs.values() if one.ndim), default=1)
 
 
 def feature_names(raw_schema: str | Path) -> list[str]:

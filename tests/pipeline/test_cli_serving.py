@@ -13,10 +13,12 @@ import time
 import urllib.request
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from pipeline import cli
+from pipeline import cli, cli_serving
 from serving import docker_server
+from serving.request_log import RequestLog
 from tests.serving.conftest import put, save_model
 
 CONFIG = """
@@ -101,6 +103,17 @@ def test_a_taken_port_is_one_message(config, capsys):
     _, err = capsys.readouterr()
     assert f"port {port} cannot be bound" in err
     assert "choose others with --port and --rest-port" in err
+
+
+def test_requests_are_kept_under_the_names_of_the_newest_version(tmp_path):
+    with RequestLog(tmp_path / "log", 1.0) as log:
+        keep = cli_serving._keeping(log, tmp_path / "m")
+        for version, feature in ((9, "old"), (10, "new")):
+            folder = tmp_path / "m" / str(version) / "assets.extra"
+            folder.mkdir(parents=True)
+            (folder / "raw_schema.pbtxt").write_text(f'feature {{ name: "{feature}" }}')
+            keep("sequences", {"lengths": np.array([1]), feature: np.ones((1, 1), np.float32)})
+    assert (log.written, log.left_out) == (2, 0)
 
 
 @pytest.mark.parametrize("label", ["canary", "=3", "canary=x", "canary=-1"])

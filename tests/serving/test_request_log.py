@@ -195,7 +195,7 @@ def test_a_process_that_ends_leaves_whole_files(tmp_path):
         assert len(list(tf.data.TFRecordDataset(str(path)).as_numpy_iterator())) == 10
 
 
-def test_a_server_logs_what_has_features(tmp_path):
+def test_a_server_logs_what_has_features(tmp_path, caplog):
     schema = schema_pb2.Schema()
     schema.feature.add(name="CO2 (ppm)")
     (tmp_path / "raw_schema.pbtxt").write_text(text_format.MessageToString(schema), encoding="utf-8")
@@ -203,12 +203,17 @@ def test_a_server_logs_what_has_features(tmp_path):
         on_request = hook(log, tmp_path / "raw_schema.pbtxt")
         steps = np.array([[400.0, 0.0]], np.float32)
         on_request("sequences", {"lengths": np.array([1]), "CO2__ppm_": steps})
-        on_request("sequences", {"lengths": np.array([1])})  # which the model refuses
+        for _ in range(2):
+            on_request("sequences", {"lengths": np.array([1, 1])})  # other features than these
         example = tf.train.Example()
         example.features.feature["CO2 (ppm)"].float_list.value.append(500.0)
         on_request("serving_default", {"examples": np.array([example.SerializeToString()], object)})
         on_request("generate", {"prompt": np.array([b"x"], object)})
     assert read(tmp_path / "log") == [{"CO2 (ppm)": [400.0]}, {"CO2 (ppm)": [500.0]}]
+    assert (log.written, log.left_out) == (2, 4)
+    assert [one.message for one in caplog.records] == [
+        "requests cannot be kept as they are, and are left out: KeyError('CO2__ppm_')"
+    ]
 
 
 @pytest.mark.parametrize(
