@@ -56,7 +56,7 @@ def predict(
         from serving.client import Client
 
         if out is not None:
-            asking.refuse_suffix(out)
+            asking.refuse_out(out, source)
         drawn = asking.Drawn(max_new_tokens, temperature, seed)
         with Client(
             address, loaded.name, version=version, timeout_s=_TIMEOUT_S, attempts=_ATTEMPTS

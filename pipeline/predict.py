@@ -1,6 +1,7 @@
 """Reads a file as the configuration does, asks the served model, and shows what it answers."""
 
 import json
+import os
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -103,14 +104,18 @@ def _lines(source: str) -> list[str]:
     return lines
 
 
-def refuse_suffix(path: str) -> None:
-    """Raises ConfigError where answers cannot be written to a file of that name."""
+def refuse_out(path: str, source: str) -> None:
+    """Raises ConfigError where answers cannot be written to a file of that name, or would replace INPUT."""
     if Path(path).suffix not in _WRITTEN:
         raise ConfigError(f"--out {path}: expected a name that ends in {', '.join(_WRITTEN)}")
+    if source != STDIN and any(Path(one).samefile(path) for one in matches(source) if Path(path).exists()):
+        raise ConfigError(f"--out {path}: is INPUT itself, which would be lost; give another name")
 
 
 def write(table: pa.Table, path: str) -> None:
     """Writes answers as CSV, Parquet or JSON, by the name's suffix; lists in CSV are JSON.
+
+    The file gets its name when it is complete.
 
     Raises:
       ConfigError: the file cannot be written.
@@ -118,15 +123,18 @@ def write(table: pa.Table, path: str) -> None:
     import pyarrow.csv as csv
     import pyarrow.parquet as parquet
 
+    part = Path(path).with_name(f".{Path(path).name}.{os.getpid()}.part")
     try:
         if path.endswith(".parquet"):
-            parquet.write_table(table, path)
+            parquet.write_table(table, part)
         elif path.endswith(".csv"):
-            csv.write_csv(_flat(table), path)
+            csv.write_csv(_flat(table), part)
         else:
             rows = table.to_pylist()
-            Path(path).write_text(json.dumps(rows, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+            part.write_text(json.dumps(rows, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        part.replace(path)
     except OSError as error:
+        part.unlink(missing_ok=True)
         raise ConfigError(f"--out {path}: cannot be written ({error.strerror or error})") from error
 
 

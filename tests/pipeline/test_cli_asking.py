@@ -8,10 +8,12 @@ from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline import cli, lineage, record
+from pipeline import cli, lineage, predict, record
+from pipeline.errors import ConfigError
 from serving.request_log import RequestLog
 from tests.components.conftest import (  # noqa: F401 (fixtures)
     ODD,
@@ -130,6 +132,12 @@ def test_where_nobody_answers_the_command_that_starts_a_server_is_named(capfd, h
     [
         (None, ["nowhere.csv"], 2, "INPUT: no file nowhere.csv"),
         (ROWS, ["data.csv", "--out", "o.xls"], 2, "expected a name that ends in .csv, .parquet, .json"),
+        (
+            ROWS,
+            ["data.csv", "--out", "../{home}/data.csv"],
+            2,
+            "data.csv: is INPUT itself, which would be lost",
+        ),
         (ROWS.replace(",a,", ",A,"), ["data.csv"], 2, "features of the model are missing\n  - a"),
         (ROWS.replace("1.5", "much"), ["data.csv"], 3, "line 2, column a: expected a number, got 'much'"),
         (ROWS, ["-"], 2, "texts are for a model with one feature of text; this one reads"),
@@ -143,9 +151,20 @@ def test_what_cannot_be_asked_is_said(
         (home / "data.csv").write_text(content, encoding="utf-8")
     with grpc_server(Behaviour(multiclass.served)) as address:
         where = ("--host", "127.0.0.1", "--port", port(address))
-        left, _, err = sluice(capfd, "predict", "small.yaml", *arguments, *where)
+        left, _, err = sluice(
+            capfd, "predict", "small.yaml", *(one.format(home=home.name) for one in arguments), *where
+        )
     assert left == code
     assert words in err
+    assert content is None or (home / "data.csv").read_text(encoding="utf-8") == content
+
+
+def test_answers_that_cannot_be_written_leave_what_was_there(home):
+    (home / "o.parquet").mkdir()
+    with pytest.raises(ConfigError, match=r"--out o\.parquet: cannot be written"):
+        predict.write(pa.table({"a": [1]}), "o.parquet")
+    predict.write(pa.table({"a": [1]}), "o.csv")
+    assert sorted(path.name for path in home.iterdir()) == ["data.csv", "o.csv", "o.parquet", "small.yaml"]
 
 
 POPULATION = """
