@@ -23,6 +23,7 @@ _NAMES = {
 _DIGITS = {1: 24, 2: 53}  # of a float's mantissa: a whole number beyond it could be rounded
 _LONGEST_SHOWN = 1000  # of a value in an error: the real server repeats all of it
 _BOOL = 10
+_MOST_DIMENSIONS = 32  # of an array of NumPy; a tensor has 254
 _SHORT_BYTES = 4  # shorter whole numbers are read as int32, as the real server does, and cut to their type
 
 
@@ -34,7 +35,7 @@ def as_array(value: Any, kind: int) -> npt.NDArray[Any]:
       kind: number of the DataType.
 
     Raises:
-      ServingError: lists of unequal sizes, or a value that is not of the type.
+      ServingError: lists of unequal sizes, or nested too deep, or a value that is not of the type.
     """
     if kind not in _NAMES:
         raise ServingError(
@@ -47,6 +48,8 @@ def as_array(value: Any, kind: int) -> npt.NDArray[Any]:
         if not all(isinstance(one, list) and len(one) == size for one in level):
             raise _misplaced(value, _shape(value))
         shape.append(size)
+        if len(shape) > _MOST_DIMENSIONS:
+            raise ServingError(INVALID, f"Lists are nested deeper than {_MOST_DIMENSIONS} dimensions")
         level = list(itertools.chain.from_iterable(level))
     if any(isinstance(one, list) for one in level):
         raise _misplaced(value, _shape(value))

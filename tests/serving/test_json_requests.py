@@ -76,6 +76,7 @@ def test_values_become_arrays_of_the_type(value, kind, expected):
         ([{"b64": "?"}], STRING, "Unable to base64 decode"),
         ([{"b64": 1}], STRING, "not formatted correctly for base64 data"),
         ([{"a": 1}], FLOAT, "Type: Object is not of expected type: float"),
+        (json.loads("[" * 33 + "1.0" + "]" * 33), FLOAT, "Lists are nested deeper than 32 dimensions"),
         (["\ud800"], STRING, "The surrogate pair in string is invalid."),
     ],
 )  # fmt: skip
