@@ -30,11 +30,15 @@ _DRIFTED = DataRefused.exit_code
 @click.option("--host", default="localhost", show_default=True, help="Where the model is served.")
 @click.option("--port", type=click.IntRange(1, 65535), help="Default: 8500, with --rest 8501.")
 @click.option("--rest", is_flag=True, help="Ask by REST, not by gRPC.")
-@click.option("--version", type=click.IntRange(0), help="The version to ask; default: the newest.")
+@click.option("--version", type=click.IntRange(0, 2**63 - 1), help="The version to ask; default: the newest.")
 @click.option("--out", metavar="FILE", help="Write all answers there: .csv, .parquet or .json.")
-@click.option("--max-new-tokens", default=20, show_default=True, type=click.IntRange(0), help="generation")
+@click.option(
+    "--max-new-tokens", default=20, show_default=True, type=click.IntRange(0, 2**31 - 1), help="generation"
+)
 @click.option("--temperature", default=1.0, show_default=True, type=click.FloatRange(0), help="generation")
-@click.option("--seed", default=0, show_default=True, help="generation")
+@click.option(
+    "--seed", default=0, show_default=True, type=click.IntRange(-(2**63), 2**63 - 1), help="generation"
+)
 def predict(
     config: str, source: str, overrides: tuple[str, ...], host: str, port: int | None, rest: bool,
     version: int | None, out: str | None, max_new_tokens: int, temperature: float, seed: int,

@@ -1,5 +1,6 @@
 """A typed client of TensorFlow Serving, or of the stand-in here: gRPC and REST behind one class."""
 
+import numbers
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 _EXAMPLES, _SEQUENCES, _GENERATE, _PROMPT = "serving_default", "sequences", "generate", "prompt"
 _POLL_S = 0.2
+_MOST_NEW_TOKENS, _MOST_SEED = 2**31 - 1, 2**63 - 1
+_HOTTEST = float(np.finfo(np.float32).max)
 
 Result = TypeVar("Result")
 
@@ -99,6 +102,8 @@ class Client:
             missing, unknown or of another type.
         """
         signature = self._signature(_SEQUENCES)
+        if isinstance(sequences, str | bytes):
+            raise BadRequest("expected a list of texts, got a single one")
         if isinstance(sequences, Sequence) and _PROMPT in self._inputs(_GENERATE):
             raise BadRequest("this model goes on from prompts: ask `generate`, or give its steps as arrays")
         found = request_inputs.read(
@@ -147,6 +152,7 @@ class Client:
         Raises:
           CallError: see `serving.call_errors`.
         """
+        _check_drawn(max_new_tokens, temperature, seed)
         signature = self._signature(_GENERATE)
         if _PROMPT in signature.inputs:
             drawn = {MAX_NEW_TOKENS: max_new_tokens, "temperature": temperature, "seed": seed}
@@ -250,6 +256,19 @@ def _channel(address: str, credentials: Any, verify: Any, headers: Mapping[str, 
     from serving.grpc_channel import GrpcChannel
 
     return GrpcChannel(address, credentials, headers)
+
+
+def _check_drawn(max_new_tokens: int, temperature: float, seed: int) -> None:
+    """Raises BadRequest where a number is none that the signature `generate` takes."""
+    for name, one, least, most in (
+        (MAX_NEW_TOKENS, max_new_tokens, 0, _MOST_NEW_TOKENS),
+        ("seed", seed, -_MOST_SEED - 1, _MOST_SEED),
+    ):
+        whole = isinstance(one, numbers.Integral) and not isinstance(one, bool)
+        if not (whole and least <= one <= most):
+            raise BadRequest(f"{name}: expected a whole number from {least} to {most}, got {one!r:.80}")
+    if not (isinstance(temperature, numbers.Real) and 0 <= temperature <= _HOTTEST):
+        raise BadRequest(f"temperature: expected 0 to {_HOTTEST:.3g}, got {temperature!r:.80}")
 
 
 def _nothing(signature: Signature) -> dict[str, npt.NDArray[Any]]:

@@ -130,7 +130,7 @@ def _of_table(table: pa.Table, sequence_id: str, time: str | None) -> Sequences:
     named = sequence_id in table.column_names
     names = [name for name in table.column_names if name not in (sequence_id, time)]
     lists = [name for name in names if is_list(table.column(name).type)]
-    ids = cells.identity(whole_column(table.column(sequence_id))).values if named else None
+    ids = _ids(sequence_id, whole_column(table.column(sequence_id))) if named else None
     if lists:
         return _of_lists(table, names, lists, ids)
     columns = {name: whole_column(table.column(name)) for name in names}
@@ -140,10 +140,24 @@ def _of_table(table: pa.Table, sequence_id: str, time: str | None) -> Sequences:
     codes = encoded.indices.to_numpy(zero_copy_only=False)
     keys = [codes]
     if time is not None:
-        keys.insert(0, whole_column(table.column(time)).to_numpy(zero_copy_only=False))
+        times = whole_column(table.column(time))
+        _refuse_missing(time, times)
+        keys.insert(0, times.to_numpy(zero_copy_only=False))
     order = pa.array(np.lexsort(keys))
     lengths = np.bincount(codes, minlength=len(encoded.dictionary)).astype(np.int64)
     return Sequences(lengths, {name: one.take(order) for name, one in columns.items()}, encoded.dictionary)
+
+
+def _ids(name: str, values: pa.Array) -> pa.Array:
+    """The names of sequences, as text."""
+    _refuse_missing(name, values)
+    return cells.identity(values).values
+
+
+def _refuse_missing(name: str, values: pa.Array) -> None:
+    """Raises BadRequest where a column that groups or orders steps has cells without a value."""
+    if missing := pc.sum(pc.is_null(values, nan_is_null=pa.types.is_floating(values.type))).as_py():
+        raise BadRequest(f"{name!r}: expected a value in each row, {missing} of {len(values)} have none")
 
 
 def _of_lists(table: pa.Table, names: list[str], lists: list[str], ids: pa.Array | None) -> Sequences:

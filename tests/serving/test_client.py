@@ -172,6 +172,23 @@ def test_prompts_go_on_as_the_model_goes_on(small_server, characters):
     assert found == [one.decode() for one in expected]
 
 
+@pytest.mark.parametrize(
+    ("drawn", "words"),
+    [
+        ({"max_new_tokens": 2**31}, "max_new_tokens: expected a whole number from 0 to 2147483647, got 21"),
+        ({"max_new_tokens": -1}, "max_new_tokens: expected a whole number from 0"),
+        ({"max_new_tokens": 2.5}, r"max_new_tokens: expected a whole number from 0 .*, got 2\.5"),
+        ({"seed": 2**63}, "seed: expected a whole number from -9223372036854775808 to 9223372036854775807"),
+        ({"temperature": -0.1}, r"temperature: expected 0 to 3\.4e\+38, got -0\.1"),
+        ({"temperature": NAN}, "temperature: expected .*, got nan"),
+        ({"temperature": "hot"}, "temperature: expected .*, got 'hot'"),
+    ],
+)
+def test_a_draw_outside_its_range_is_refused_before_anything_is_sent(drawn, words):
+    with Client("127.0.0.1:1", NAME) as client, pytest.raises(BadRequest, match=words):
+        client.generate(["the cat"], **drawn)
+
+
 def test_a_series_of_numbers_goes_on_under_its_own_names(small_server, numbers):
     with small_server(Behaviour(numbers.served)) as address, Client(address, NAME) as client:
         found = client.generate(arrays(ROWS[:2]), max_new_tokens=4)
@@ -207,6 +224,15 @@ def test_wrong_columns_are_named_before_anything_is_sent(served, change, words):
         (7, {}, "expected a pandas DataFrame, a pyarrow Table, a mapping of arrays, or texts; got int"),
         (pd.DataFrame({"a": [1.0]}), {"lengths": [1]}, "lengths belong to padded arrays"),
         (pd.DataFrame({"a": [1.0]}), {"time": "when"}, "no column 'when' to order the steps by"),
+        (
+            pa.table({"a": [1.0], "sequence_id": ["s"], "when": [NAN]}), {"time": "when"},
+            "'when': expected a value in each row, 1 of 1 have none",
+        ),
+        (
+            pa.table({"a": [1.0, 2.0], "sequence_id": ["s", None]}), {},
+            "'sequence_id': expected a value in each row, 1 of 2 have none",
+        ),
+        ("free", {}, "expected a list of texts, got a single one"),
         (pa.table({"a": [[1.0]], "b": [1]}), {}, "b: expected a list in each cell, as in a"),
     ],
 )  # fmt: skip
