@@ -45,7 +45,8 @@ def predict(
 ) -> None:  # fmt: skip
     """Asks the served model about a file, and prints its answers.
 
-    INPUT is a file in the format of the configuration, a label is not needed; where the configuration
+    INPUT is a file in the format that its name tells, else in that of the configuration; a label is not
+    needed; where the configuration
     cuts windows, every window of each series is asked. Of a model that takes prompts, or one text, it
     is a text file with one a line, or - for standard input.
     """

@@ -63,7 +63,12 @@ def predict(config: Config, source: str, client: Client, drawn: Drawn, start: st
         return _predict(config, source, client, drawn)
     except BadRequest as error:
         raise ConfigError(f"{source}: the model cannot be asked this", [error.message]) from error
-    except (Unavailable, DeadlineExceeded, NotFound) as error:
+    except NotFound as error:
+        raise SluiceError(
+            f"the server that answers there has no such model or version ({error})",
+            [f"compare --host, --port, --version and the name {config.name} with what it serves"],
+        ) from error
+    except (Unavailable, DeadlineExceeded) as error:
         raise SluiceError(f"no answer from {config.name} ({error})", [f"start a server: {start}"]) from error
     except CallError as error:
         raise SluiceError(f"{config.name} did not answer: {error}") from error

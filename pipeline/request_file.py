@@ -12,7 +12,7 @@ from components.ingest.manifest import texts_with_places
 from components.ingest.names import argument_name
 from components.ingest.problems import SHOWN, Report, with_more
 from components.ingest.sequences import Examples, Sequences
-from pipeline.config import Config, FeatureKind, Split
+from pipeline.config import Config, FeatureKind, Split, format_of
 from pipeline.errors import ConfigError, DataRefused
 from pipeline.words import nearest
 
@@ -24,8 +24,8 @@ def read(config: Config, source: str, features: Mapping[str, int]) -> tuple[pa.T
     """The sequences of a file, or every window of its series where the configuration cuts some.
 
     Args:
-      config: how the file is read; columns that are no feature of the model, such as a label, may be
-        there or not.
+      config: how the file is read, but for its format where the file's name tells another; columns that
+        are no feature of the model, such as a label, may be there or not.
       source: the file.
       features: what the model reads: argument name to the number of its DataType.
 
@@ -55,20 +55,28 @@ def read(config: Config, source: str, features: Mapping[str, int]) -> tuple[pa.T
 
 
 def _without_label(config: Config, source: str, features: Mapping[str, int]) -> Config:
-    kind = str(config.format)
+    kind = _format(config, source)
     data = config.data.model_copy(update={"source": (source,), "format": kind})
     columns = READERS[kind].columns(source, data)
     by_argument = {argument_name(column): column for column in columns}
     if missing := [name for name in features if name not in by_argument]:
         raise ConfigError(
             f"{source}: features of the model are missing",
-            [f"{name}{nearest(name, sorted(by_argument))}" for name in missing],
+            [f"{name}{nearest(name, sorted(by_argument))}" for name in sorted(missing)],
         )
     kinds = {by_argument[name]: _KINDS[kind] for name, kind in features.items()}
     roles = {"label": None, "label_from": None, "label_time": None, "slices": (), "ignore": ()}
     data = data.model_copy(update={**roles, "features": kinds})
     # The task of which ingest asks no label.
     return config.model_copy(update={"task": "generation", "data": data, "split": Split()})
+
+
+def _format(config: Config, source: str) -> str:
+    """The format that the file's name tells, or that of the configuration, whose files may be named alike."""
+    told = format_of(source)
+    if told is None or told in map(format_of, config.data.source):
+        return str(config.format)
+    return told
 
 
 def _no_steps(layout: Layout) -> pa.Table:

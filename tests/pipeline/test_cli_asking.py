@@ -101,6 +101,28 @@ def test_a_label_is_not_needed_and_windows_are_asked_each(capfd, home, multiclas
     assert "left out: 1 series shorter than a window of 2 steps" in out
 
 
+def test_a_file_of_another_format_than_the_configurations_is_read_by_its_name(
+    capfd, home, multiclass  # noqa: F811
+):  # fmt: skip
+    pd.read_csv("data.csv").to_parquet("new.parquet")
+    with grpc_server(Behaviour(multiclass.served)) as address:
+        where = ("--host", "127.0.0.1", "--port", port(address))
+        for name in ("data.csv", "new.parquet"):
+            assert sluice(capfd, "predict", "small.yaml", name, *where, "--out", f"{name}.json")[0] == 0
+    assert (home / "new.parquet.json").read_text() == (home / "data.csv.json").read_text()
+
+
+def test_a_server_without_the_model_is_not_told_to_start(capfd, home, multiclass):  # noqa: F811
+    with grpc_server(Behaviour(multiclass.served)) as address:
+        code, _, err = sluice(
+            capfd, "predict", "small.yaml", "data.csv", "--host", "127.0.0.1", "--port", port(address),
+            "--set", "name=other",
+        )  # fmt: skip
+    assert code == 1
+    assert "the server that answers there has no such model or version (NOT_FOUND" in err
+    assert "start a server" not in err
+
+
 def test_prompts_come_from_standard_input(capfd, home, monkeypatch, characters):  # noqa: F811
     monkeypatch.setattr(sys, "stdin", io.StringIO("the cat\n\nsat\n"))
     (home / "small.yaml").write_text(
