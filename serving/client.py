@@ -2,7 +2,7 @@
 
 import numbers
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -17,6 +17,7 @@ from serving.loader.signatures import Signature
 from serving.loader.tensors import numpy_kind
 from serving.request_inputs import MAX_NEW_TOKENS, Sequences
 from serving.retries import with_retries
+from serving.version_folders import LARGEST
 
 if TYPE_CHECKING:
     from serving.request_log import RequestLog
@@ -65,6 +66,7 @@ class Client:
             raise BadRequest(f"version {version} and label {label!r}: give one of them")
         if max_batch < 1 or attempts < 1 or not timeout_s > 0:
             raise BadRequest("max_batch and attempts begin at 1, timeout_s above 0")
+        _check_asked(address, version, headers)
         self._asked = Asked(model, version, label)
         self._channel = _channel(address, credentials, verify, headers)
         self._address, self._timeout_s, self._attempts = address, timeout_s, attempts
@@ -209,14 +211,15 @@ class Client:
         )
 
     def _texts(self, signature: Signature, prompts: Any, drawn: Mapping[str, Any]) -> list[str]:
-        if isinstance(prompts, str) or not all(isinstance(one, str) for one in prompts):
+        if not isinstance(prompts, Iterable) or isinstance(prompts, str | bytes):
             raise BadRequest("expected a list of prompts, each a str")
+        encoded = list(map(_utf8, prompts))
         fixed = {
             name: np.asarray(one, numpy_kind(signature.inputs[name].kind)) for name, one in drawn.items()
         }
         written: list[str] = []
-        for start in range(0, len(prompts), self._max_batch):
-            batch = np.array([one.encode() for one in prompts[start : start + self._max_batch]], np.object_)
+        for start in range(0, len(encoded), self._max_batch):
+            batch = np.array(encoded[start : start + self._max_batch], np.object_)
             answer = self._ask(_GENERATE, signature, {_PROMPT: batch, **fixed})
             written += texts(answer["text"]).tolist()
         return written
@@ -250,12 +253,37 @@ class Client:
 
 def _channel(address: str, credentials: Any, verify: Any, headers: Mapping[str, str] | None) -> Channel:
     if "://" in address:
+        import httpx
+
         from serving.rest_channel import RestChannel
 
-        return RestChannel(address, headers, verify)
+        try:
+            return RestChannel(address, headers, verify)
+        except httpx.InvalidURL as error:
+            raise BadRequest(f"address {address!r}: expected http://host:port or https ({error})") from error
     from serving.grpc_channel import GrpcChannel
 
     return GrpcChannel(address, credentials, headers)
+
+
+def _check_asked(address: str, version: int | None, headers: Mapping[str, str] | None) -> None:
+    """Raises BadRequest where no request can say this, whichever way it goes."""
+    if not isinstance(address, str) or not address.strip():
+        raise BadRequest(f"address: expected host:port, or http://host:port, got {address!r}")
+    if version is not None and not (isinstance(version, numbers.Integral) and 0 <= version <= LARGEST):
+        raise BadRequest(f"version: expected a whole number from 0 to {LARGEST}, got {version!r:.80}")
+    for name, value in (headers or {}).items():
+        if not all(isinstance(one, str) and one.isascii() and one.isprintable() for one in (name, value)):
+            raise BadRequest(f"header {name!r}: expected ASCII text on one line")  # it may be a secret
+
+
+def _utf8(prompt: Any) -> bytes:
+    if not isinstance(prompt, str):
+        raise BadRequest(f"expected a list of prompts, each a str, got {type(prompt).__name__}")
+    try:
+        return prompt.encode()
+    except UnicodeEncodeError as error:
+        raise BadRequest(f"expected a prompt that is UTF-8, got {prompt!r:.80}") from error
 
 
 def _check_drawn(max_new_tokens: int, temperature: float, seed: int) -> None:

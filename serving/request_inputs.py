@@ -24,6 +24,8 @@ from serving.loader.tensors import STRING, numpy_kind
 
 LENGTHS, MAX_NEW_TOKENS = "lengths", "max_new_tokens"
 _KINDS: dict[int, FeatureKind] = {1: "float", 9: "integer", STRING: "category"}
+# What NumPy, Arrow and pandas say of values that are no numbers and no text, or are too large.
+_UNREADABLE = (TypeError, ValueError, KeyError, OverflowError, pa.ArrowException)
 
 Ints = npt.NDArray[np.int64]
 
@@ -75,15 +77,28 @@ def read(
     Raises:
       BadRequest: features are missing, unknown or of another type; every such mistake is named.
     """
+    try:
+        return _converted(_found(sequences, features, lengths, sequence_id, time), features)
+    except _UNREADABLE as error:
+        raise BadRequest(
+            f"expected numbers or text in each feature, which cannot be read: {error}"
+        ) from error
+
+
+def _found(
+    sequences: Any,
+    features: Mapping[str, int],
+    lengths: Sequence[int] | Ints | None,
+    sequence_id: str,
+    time: str | None,
+) -> Sequences:
     if isinstance(sequences, Mapping):
-        found = _of_arrays(sequences, lengths)
-    elif lengths is not None:
+        return _of_arrays(sequences, lengths)
+    if lengths is not None:
         raise BadRequest("lengths belong to padded arrays; of a table each sequence has its own")
-    elif isinstance(sequences, Sequence) and all(isinstance(one, str | bytes) for one in sequences):
-        found = _of_texts(list(sequences), features)
-    else:
-        found = _of_table(_table(sequences), sequence_id, time)
-    return _converted(found, features)
+    if isinstance(sequences, Sequence) and all(isinstance(one, str | bytes) for one in sequences):
+        return _of_texts(list(sequences), features)
+    return _of_table(_table(sequences), sequence_id, time)
 
 
 def tensors(sequences: Sequences, signature: Signature, rows: slice) -> dict[str, npt.NDArray[Any]]:
@@ -173,11 +188,20 @@ def _of_lists(table: pa.Table, names: list[str], lists: list[str], ids: pa.Array
 def _of_arrays(arrays: Mapping[str, Any], lengths: Sequence[int] | Ints | None) -> Sequences:
     if not arrays:
         raise BadRequest("expected an array for each feature, got none")
-    given = None if lengths is None else np.asarray(lengths, np.int64)
+    if wrong := [name for name in arrays if not isinstance(name, str)]:
+        raise BadRequest(f"expected features by name, each a str, got {wrong[:10]}")
+    given = None if lengths is None else _whole(lengths)
     columns, found = {}, {}
     for name, array in arrays.items():
         columns[name], found[name] = _flat(name, array, given)
     return Sequences(_one_length(found), columns)
+
+
+def _whole(lengths: Sequence[int] | Ints) -> Ints:
+    found = np.asarray(lengths)
+    if found.size and found.dtype.kind not in "iu":
+        raise BadRequest(f"lengths: expected whole numbers, got {found.tolist()[:10]}")
+    return found.astype(np.int64)
 
 
 def _flat(name: str, array: Any, lengths: Ints | None) -> tuple[pa.Array, Ints]:
@@ -255,7 +279,7 @@ def _converted(sequences: Sequences, features: Mapping[str, int]) -> Sequences:
         for name, same in named.items()
         if name not in features
     ]
-    problems += [f"{name!r} is missing" for name in features if name not in named]
+    problems += [f"{name!r} is missing" for name in sorted(features) if name not in named]
     if problems:
         raise BadRequest("; ".join(problems))
     ends = np.cumsum(sequences.lengths)
@@ -264,13 +288,20 @@ def _converted(sequences: Sequences, features: Mapping[str, int]) -> Sequences:
         if kind not in _KINDS:
             raise BadRequest(f"{argument}: the model wants DataType {kind}, which no column can be")
         name = named[argument][0]
-        found = cells.feature(sequences.columns[name], _KINDS[kind])
+        found = cells.feature(_wide(sequences.columns[name]), _KINDS[kind])
         columns[name] = found.values
         if found.bad.any():
             problems.append(_wrong(name, found.expected, sequences.columns[name], found.bad, ends))
     if problems:
         raise BadRequest("; ".join(problems))
     return Sequences(sequences.lengths, columns, sequences.ids)
+
+
+def _wide(values: pa.Array) -> pa.Array:
+    """Half floats as float32, for Arrow casts none."""
+    if not pa.types.is_float16(values.type):
+        return values
+    return pa.array(values.to_numpy(zero_copy_only=False).astype(np.float32))
 
 
 def _wrong(name: str, expected: str, values: pa.Array, bad: npt.NDArray[np.bool_], ends: Ints) -> str:

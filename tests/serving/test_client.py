@@ -162,8 +162,12 @@ def test_prompts_go_on_as_the_model_goes_on(small_server, characters):
         found = client.generate(prompts, max_new_tokens=9, temperature=0.7, seed=2**40)
         with pytest.raises(BadRequest, match="ask `generate`"):
             client.predict(prompts)
-        with pytest.raises(BadRequest, match="expected a list of prompts"):
-            client.generate("the cat")
+        for wrong, words in (
+            ("the cat", "a list of prompts"), (5, "a list of prompts"), ([b"cat"], "each a str, got bytes"),
+            (["\ud800"], "a prompt that is UTF-8"),
+        ):  # fmt: skip
+            with pytest.raises(BadRequest, match=words):
+                client.generate(wrong)
         assert len(client.predict({"text": [list("the"), list("cat ")]}).label) == 2
     expected = characters.served.run("generate", {
         "prompt": np.array([one.encode() for one in prompts], object), "max_new_tokens": np.int32(9),
@@ -232,6 +236,15 @@ def test_wrong_columns_are_named_before_anything_is_sent(served, change, words):
             pa.table({"a": [1.0, 2.0], "sequence_id": ["s", None]}), {},
             "'sequence_id': expected a value in each row, 1 of 2 have none",
         ),
+        ({"a": np.zeros((2, 3))}, {"lengths": ["a", 2]}, r"lengths: expected whole numbers, got \['a'"),
+        ({"a": np.zeros((2, 3))}, {"lengths": [1.5, 2]}, "lengths: expected whole numbers, got"),
+        ({"a": np.zeros((2, 3))}, {"lengths": [10**30, 2]}, "lengths: expected whole numbers, got"),
+        ({"a": [["\ud800"]]}, {}, "cannot be read: .*surrogates not allowed"),
+        ({"a": 1.0}, {}, "cannot be read: 'float' object is not iterable"),
+        ({"a": [[1, [2]]]}, {}, "cannot be read: setting an array element with a sequence"),
+        ({1: [[1.0]]}, {}, r"expected features by name, each a str, got \[1\]"),
+        (pd.DataFrame([[1.0, 2.0]], columns=["a", "a"]), {}, "cannot be read: Duplicate column names found"),
+        (pa.table([[1.0], [2.0]], ["a", "a"]), {}, "cannot be read: .*exists 2 times"),
         ("free", {}, "expected a list of texts, got a single one"),
         (pa.table({"a": [[1.0]], "b": [1]}), {}, "b: expected a list in each cell, as in a"),
     ],
@@ -239,6 +252,29 @@ def test_wrong_columns_are_named_before_anything_is_sent(served, change, words):
 def test_wrong_shapes_are_refused_with_what_was_expected(served, sequences, options, words):
     with pytest.raises(BadRequest, match=words):
         served[0].predict(sequences, **options)
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "http://127.0.0.1:1"])
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"version": 2**63}, "version: expected a whole number from 0 to 9223372036854775807, got 92"),
+        ({"version": "new"}, "version: expected .*, got 'new'"),
+        ({"headers": {"x-who": "é"}}, "header 'x-who': expected ASCII text on one line"),
+        ({"address": ""}, "address: expected host:port, or http://host:port, got ''"),
+        ({"address": "http://[::1"}, "expected http://host:port or https"),
+    ],
+)
+def test_what_no_request_can_say_is_refused_either_way(address, options, words):
+    with pytest.raises(BadRequest, match=words):
+        Client(**{"address": address, "model": NAME, **options})
+
+
+def test_half_floats_are_numbers(served, multiclass):
+    client, _ = served
+    halves = {"a": np.array([[0.5, NAN]], np.float16), WHOLE: [[1, 2]], ODD: [[0.25, 0.5]]}
+    rows = [{"a": [0.5, NAN], WHOLE: [1, 2], ODD: [0.25, 0.5]}]
+    same(client.predict(halves), asked_directly(multiclass, rows))
 
 
 def test_what_the_server_refuses_is_said_in_its_words_and_not_sent_again(served):
