@@ -12,7 +12,7 @@ from components.ingest.manifest import texts_with_places
 from components.ingest.names import argument_name
 from components.ingest.problems import SHOWN, Report, with_more
 from components.ingest.sequences import Examples, Sequences
-from pipeline.config import Config, FeatureKind, Split, format_of
+from pipeline.config import Config, FeatureKind, Split, format_of, source_paths
 from pipeline.errors import ConfigError, DataRefused
 from pipeline.words import nearest
 
@@ -74,7 +74,7 @@ def _without_label(config: Config, source: str, features: Mapping[str, int]) -> 
 def _format(config: Config, source: str) -> str:
     """The format that the file's name tells, or that of the configuration, whose files may be named alike."""
     told = format_of(source)
-    if told is None or told in map(format_of, config.data.source):
+    if told is None or told in map(format_of, source_paths(config.data)):
         return str(config.format)
     return told
 
