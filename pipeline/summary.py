@@ -262,9 +262,9 @@ def _servability_lines(servability: dict[str, Any]) -> Iterator[str]:
         yield f"    next: {check['next_action']}"
     if measured := servability.get("measured"):
         yield (
-            f"  loaded in {figure(measured['load_s'])} s by TensorFlow Serving's loader; one sequence takes "
+            f"  in TensorFlow Serving's loader: loads in {figure(measured['load_s'])} s, answers in "
             f"{figure(measured['p50_ms'])} ms (p99 {figure(measured['p99_ms'])}), "
-            f"the process {measured['memory_mb']:,.0f} MB"
+            f"{measured['memory_mb']:,.0f} MB"
         )
 
 

@@ -21,7 +21,8 @@ pytestmark = pytest.mark.slow
 
 STAGES = [
     "Ingest", "StatisticsGen", "SchemaGen", "ExampleValidator", "Auditor", "DataGate",
-    "Transform", "Trainer", "LastBlessed", "TrainEvaluator", "Evaluator", "Verdict", "ModelGate", "Pusher",
+    "Transform", "Trainer", "LastBlessed", "TrainEvaluator", "Evaluator", "Verdict", "ModelGate",
+    "Servability", "ServabilityGate", "Pusher",
 ]  # fmt: skip
 
 
