@@ -168,7 +168,27 @@ def _model_stages(
         forced_by=forced_by,
         code=fingerprint.of_code(["components/verdict", "components/trainer/metrics"]),
     )
-    model_gate = ModelGate(blessing=verdict.outputs["blessing"])
+    gate = ModelGate(blessing=verdict.outputs["blessing"])
+    judged = [transform, trainer, resolver, evaluator, train_evaluator, verdict, gate]
+    return [
+        *judged,
+        *_serving_stages(
+            config, examples, trainer, verdict.outputs["blessing"], gate, on_kubeflow=on_kubeflow
+        ),
+    ]
+
+
+def _serving_stages(
+    config: Config,
+    examples: tfx.types.BaseChannel,
+    trainer: BaseNode,
+    blessing: tfx.types.BaseChannel,
+    gate: BaseNode,
+    *,
+    on_kubeflow: bool,
+) -> list[BaseNode]:
+    """What becomes of a model that met its bounds."""
+    model = trainer.outputs["model"]
     servability = Servability(
         model=model,
         model_run=trainer.outputs["model_run"],
@@ -176,23 +196,24 @@ def _model_stages(
         config=config.servability.model_dump_json(exclude_unset=True),
         code=f"{fingerprint.of_code(['components/servability', 'serving'])}:{loaders.fingerprint()}",
     )
-    servability.add_upstream_node(model_gate)  # a refused model ends the run, on every runner
-    servability_gate = ServabilityGate(blessing=servability.outputs["blessing"])
-    asked = _model_server(config, model, examples, model_gate, on_kubeflow)
-    before_push = [servability, servability_gate, *asked]
+    servability.add_upstream_node(gate)  # a refused model ends the run, on every runner
+    asked = [
+        servability,
+        ServabilityGate(blessing=servability.outputs["blessing"]),
+        *_model_server(config, model, examples, gate, on_kubeflow=on_kubeflow),
+    ]
     push = pusher.Pusher(
         model=model,
-        model_blessing=verdict.outputs["blessing"],
+        model_blessing=blessing,
         infra_blessing=servability.outputs["blessing"],
         push_destination=tfx.proto.PushDestination(
             filesystem=tfx.proto.PushDestination.Filesystem(base_directory=config.push_base)
         ),
         custom_config={pusher.KEEP: config.push.keep},
     )
-    for stage in before_push:
+    for stage in asked:
         push.add_upstream_node(stage)
-    judged = [transform, trainer, resolver, evaluator, train_evaluator, verdict, model_gate]
-    return [*judged, *before_push, push]
+    return [*asked, push]
 
 
 def _model_server(
@@ -200,6 +221,7 @@ def _model_server(
     model: tfx.types.BaseChannel,
     examples: tfx.types.BaseChannel,
     gate: BaseNode,
+    *,
     on_kubeflow: bool,
 ) -> list[BaseNode]:
     """The stock stage that asks a model server in Docker, and its gate, where an image is configured."""

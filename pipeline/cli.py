@@ -1,6 +1,5 @@
 """The command line. Nothing here imports TensorFlow before a command needs it."""
 
-import getpass
 import json
 import os
 import shutil
@@ -12,8 +11,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipeline import __version__, cli_asking, record
+from pipeline import __version__, record
+from pipeline.cli_asking import drift, predict
+from pipeline.cli_options import CONFIG, SET, user
 from pipeline.cli_serving import serve
+from pipeline.cli_versions import rollback, versions
 from pipeline.errors import INTERRUPTED, ConfigError, SluiceError
 from pipeline.interrupts import Interrupts
 from pipeline.words import on_one_line
@@ -23,9 +25,6 @@ if TYPE_CHECKING:
 
     from pipeline.config import Config
     from pipeline.runners.local import Stage
-
-_CONFIG = click.argument("config", type=click.Path(dir_okay=False))
-_SET = click.option("--set", "overrides", multiple=True, metavar="KEY.PATH=VALUE", help="Change one key.")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -62,8 +61,8 @@ def init(data: str, output: Path, force: bool) -> None:
 
 
 @cli.command()
-@_CONFIG
-@_SET
+@CONFIG
+@SET
 @click.option(
     "--force-bless", is_flag=True, help="Let the model be worse than the last blessed one; needs --reason."
 )
@@ -79,12 +78,12 @@ def run(
     forced = on_one_line(reason or "")
     if force_bless != bool(forced):
         raise click.UsageError("--force-bless and --reason TEXT belong together; give both")
-    _execute(config, overrides, beam_args, until_audit=False, forced=forced, forced_by=forced and _user())
+    _execute(config, overrides, beam_args, until_audit=False, forced=forced, forced_by=forced and user())
 
 
 @cli.command()
-@_CONFIG
-@_SET
+@CONFIG
+@SET
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON, and all else to stderr.")
 @click.argument("beam_args", nargs=-1, type=click.UNPROCESSED)
 def check(config: str, overrides: tuple[str, ...], as_json: bool, beam_args: tuple[str, ...]) -> None:
@@ -112,44 +111,8 @@ def why(run: str | None, root: str, as_json: bool) -> None:
 
 
 @cli.command()
-@_CONFIG
-@_SET
-@click.option("--json", "as_json", is_flag=True, help="Print them as JSON.")
-def versions(config: str, overrides: tuple[str, ...], as_json: bool) -> None:
-    """Lists what was pushed for TF Serving, newest first, with the run that made it."""
-    from pipeline import served
-    from pipeline.config_file import load
-
-    loaded = load(config, overrides, local_files=False)
-    if as_json:
-        click.echo(json.dumps(served.rows(loaded), indent=2, ensure_ascii=False))
-        return
-    for line in served.version_lines(loaded):
-        click.echo(line)
-
-
-@cli.command()
-@_CONFIG
-@click.argument("version", required=False, type=click.IntRange(min=0))
-@_SET
-@click.option("--reason", metavar="TEXT", help="Why; it stays on record.")
-def rollback(config: str, version: int | None, overrides: tuple[str, ...], reason: str | None) -> None:
-    """Goes back to an old version, by pushing it again as the newest.
-
-    VERSION is one that `sluice versions` lists; without it, the newest whose content is not that of the
-    one that is served.
-    """
-    from pipeline.config_file import load
-    from pipeline.served import rollback_lines
-
-    loaded = load(config, overrides, local_files=False)
-    for line in rollback_lines(loaded, version, reason=on_one_line(reason or ""), by=_user()):
-        click.echo(line)
-
-
-@cli.command()
 @click.argument("config", required=False, type=click.Path(dir_okay=False))
-@_SET
+@SET
 @click.option("--root", default="runs", show_default=True, help="Where runs are, without CONFIG.")
 def runs(config: str | None, overrides: tuple[str, ...], root: str) -> None:
     """Lists the runs, newest first."""
@@ -167,9 +130,6 @@ def runs(config: str | None, overrides: tuple[str, ...], root: str) -> None:
         click.echo(_run_line(folder))
 
 
-cli.add_command(serve)
-
-
 def _run_line(folder: Path) -> str:
     run = record.read(folder, record.RUN)
     if run is None:
@@ -180,8 +140,8 @@ def _run_line(folder: Path) -> str:
     return f"{run['run_id']:<20} {run['name']:<20} {status:<14} {seconds:7.1f} s  {pushed}".rstrip()
 
 
-cli.add_command(cli_asking.predict)
-cli.add_command(cli_asking.drift)
+for _command in (versions, rollback, serve, predict, drift):
+    cli.add_command(_command)
 
 
 def _execute(
@@ -309,14 +269,6 @@ def _report(console: "Console", folder: Path) -> None:
         console.print(f"the log has the whole of it: {shown}/{record.LOG}")
     elif run["status"] != "checked":
         console.print(f"next: {_program()} why {shown}")
-
-
-def _user() -> str:
-    """Who is at the command line, for the record."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container's user may have no name
-        return f"user {os.getuid()}"
 
 
 def _program() -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pipeline.cli_options import CONFIG, SET
 from pipeline.errors import DataRefused
 
 if TYPE_CHECKING:
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
 
     from serving.drift.report import Report
 
-_CONFIG = click.argument("config", type=click.Path(dir_okay=False))
-_SET = click.option("--set", "overrides", multiple=True, metavar="KEY.PATH=VALUE", help="Change one key.")
 _PORTS = {False: 8500, True: 8501}  # those of TensorFlow Serving, by gRPC and by REST
 _TIMEOUT_S = 30.0
 _ATTEMPTS = 3
@@ -24,9 +23,9 @@ _DRIFTED = DataRefused.exit_code
 
 
 @click.command()
-@_CONFIG
+@CONFIG
 @click.argument("source", metavar="INPUT")
-@_SET
+@SET
 @click.option("--host", default="localhost", show_default=True, help="Where the model is served.")
 @click.option("--port", type=click.IntRange(1, 65535), help="Default: 8500, with --rest 8501.")
 @click.option("--rest", is_flag=True, help="Ask by REST, not by gRPC.")
@@ -76,9 +75,9 @@ def predict(
 
 
 @click.command()
-@_CONFIG
+@CONFIG
 @click.argument("log", metavar="LOG")
-@_SET
+@SET
 @click.option("--json", "as_json", is_flag=True, help="Print every measure as JSON.")
 def drift(config: str, log: str, overrides: tuple[str, ...], as_json: bool) -> None:
     """Compares logged requests with what the served model was trained on.

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pipeline.cli_options import CONFIG, SET
 from pipeline.errors import INTERRUPTED, ConfigError, SluiceError
 
 if TYPE_CHECKING:
@@ -26,8 +27,8 @@ _LOOK_S, _ANSWER_S, GRACE_S = 1.0, 5.0, 10.0
 
 
 @click.command()
-@click.argument("config", type=click.Path(dir_okay=False))
-@click.option("--set", "overrides", multiple=True, metavar="KEY.PATH=VALUE", help="Change one key.")
+@CONFIG
+@SET
 @click.option(
     "--port", default=8500, show_default=True, type=click.IntRange(0, 65535), help="gRPC; 0 is any free one."
 )
