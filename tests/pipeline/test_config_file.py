@@ -144,7 +144,8 @@ def test_all_mistakes_come_in_one_message(load_text):
         ("schema: nowhere.pbtxt", "schema: cannot read"),
     ],
 )
-def test_contradictions_are_named(load_text, extra, expected):
+def test_contradictions_are_named(load_text, monkeypatch, extra, expected):
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere")
     assert expected in "\n".join(problems_of(lambda: load_text(VALID + extra + "\n")))
 
 
