@@ -98,7 +98,7 @@ def inspect(
 def _asked(
     folder: str, expected: Mapping[str, Any], signatures: Mapping[str, Signature], settings: Servability
 ) -> tuple[list[Check], dict[str, float]]:
-    stored = _stored(expected["requests"], signatures)
+    stored = stored_by_signature(expected["requests"], signatures)
     answers = Expected({name: _array(one) for name, one in expected["answers"].items()}, expected["units"])
     try:
         warm = [(one.signature, one.inputs) for one in stored_requests(Path(folder))]
@@ -145,7 +145,8 @@ def _times(plan: list[Trial], told: list[Answer]) -> dict[str, float]:
     return {"requests": len(plan), "p50_ms": float(p50), "p99_ms": float(p99)}
 
 
-def _stored(requests: Any, signatures: Mapping[str, Signature]) -> dict[str, Inputs]:
+def stored_by_signature(requests: Any, signatures: Mapping[str, Signature]) -> dict[str, Inputs]:
+    """The inputs of each signature's stored request, as arrays of the types that it has."""
     found: dict[str, Inputs] = {}
     for one in requests:
         kinds = {

@@ -12,12 +12,14 @@ import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
 from components.servability.compare import differences
-from components.servability.inspection import inspect
+from components.servability.inspection import inspect, stored_by_signature
 from components.servability.process import Died, fresh_process
+from components.servability.trials import Expected, trials
 from components.servability.versions import known_versions
 from components.trainer.beside import FOLDER, files_of
 from components.trainer.warmup import WARMUP
 from pipeline.config import Servability
+from serving.loader.signatures import read_signatures
 from tests.components.servability import tiny
 
 DEFAULT = Servability()
@@ -219,6 +221,17 @@ DEFECTS = {
     "long": (forbids_long_sequences, "batches", "failed"),
     "python": (calls_python, "ops", "calls Python"),
 }
+
+
+def test_what_pads_is_never_padding_itself(multiclass):
+    expected = json.loads(multiclass.expected.read_text())
+    signatures = read_signatures((multiclass.folder / GRAPH).read_bytes())
+    stored = stored_by_signature(expected["requests"], signatures)
+    assert stored["sequences"]["lengths"][0] == 0  # where the first element is padding
+    padded = [one for one in trials(stored, Expected({}, {}), []) if one.signature == "sequences"][2:4]
+    zeros, first = (one.inputs["a"] for one in padded)
+    assert (zeros[0, 0], zeros[-1, -1]) == (first[0, 0], 0)
+    assert first[-1, -1] == first[0, 0] != 0
 
 
 @pytest.mark.parametrize("defect", DEFECTS)
