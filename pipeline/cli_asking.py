@@ -45,9 +45,8 @@ def predict(
     """Asks the served model about a file, and prints its answers.
 
     INPUT is a file in the format that its name tells, else in that of the configuration; a label is not
-    needed; where the configuration
-    cuts windows, every window of each series is asked. Of a model that takes prompts, or one text, it
-    is a text file with one a line, or - for standard input.
+    needed; where the configuration cuts windows, every window of each series is asked. Of a model that
+    takes prompts, or one text, it is a text file with one a line, or - for standard input.
     """
     from pipeline import terminal
     from pipeline.config_file import load

@@ -8,12 +8,11 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from components import artifact_json
 from components.auditor.component import read_findings
 from components.ingest.component import MANIFEST
 from components.pusher import component as pusher
-from components.servability import component as servability
 from components.trainer.training import HISTORY
-from components.verdict import component as verdict
 from pipeline import __version__, lineage, record
 from pipeline.build import create_pipeline, fingerprint_of_source, kinds_of_features
 from pipeline.config import Config
@@ -181,9 +180,10 @@ def _write_outcome(folder: Path, result: Result, found: Found) -> None:
         result.history = json.loads((Path(found["Trainer"]["model_run"].uri) / HISTORY).read_text())
     if "Verdict" in found:
         for name in (record.EVALUATION, record.VERDICT):
-            record.write(folder, name, verdict.read(found["Verdict"]["blessing"].uri, name))
+            record.write(folder, name, artifact_json.read(found["Verdict"]["blessing"].uri, name))
     if "Servability" in found:
-        record.write(folder, record.SERVABILITY, servability.read(found["Servability"]["blessing"].uri))
+        blessing = found["Servability"]["blessing"].uri
+        record.write(folder, record.SERVABILITY, artifact_json.read(blessing, record.SERVABILITY))
     if result.pushed and result.exit_code == 0:
         result.status = "pushed"
 

@@ -1,10 +1,42 @@
 """Digests of files and of code: what decides whether a stage's earlier result still holds."""
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 _CHUNK_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class Digest:
+    """Content of one file: SHA-256 in hex, and its size in bytes."""
+
+    sha256: str
+    size: int
+
+
+class Readable(Protocol):
+    """An open file."""
+
+    def read(self, size: int, /) -> bytes:
+        """Up to `size` bytes; none at the end."""
+
+
+def digest_of(file: Readable, also: Callable[[bytes], object] = lambda _: None) -> Digest:
+    """Reads a file to its end.
+
+    Args:
+      file: open for reading bytes.
+      also: told each piece, in order.
+    """
+    sha256, size = hashlib.sha256(), 0
+    while piece := file.read(_CHUNK_BYTES):
+        sha256.update(piece)
+        size += len(piece)
+        also(piece)
+    return Digest(sha256.hexdigest(), size)
 
 
 def of_files(paths: Iterable[str | Path]) -> str:
@@ -18,11 +50,8 @@ def of_files(paths: Iterable[str | Path]) -> str:
 
 def of_file(path: str | Path) -> str:
     """SHA-256 of one file's content."""
-    digest = hashlib.sha256()
     with Path(path).open("rb") as file:
-        while chunk := file.read(_CHUNK_BYTES):
-            digest.update(chunk)
-    return digest.hexdigest()
+        return digest_of(file).sha256
 
 
 def of_folder(folder: str | Path) -> str:

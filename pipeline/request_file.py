@@ -12,12 +12,12 @@ from components.ingest.manifest import texts_with_places
 from components.ingest.names import argument_name
 from components.ingest.problems import SHOWN, Report, with_more
 from components.ingest.sequences import Examples, Sequences
-from pipeline.config import Config, FeatureKind, Split, format_of, source_paths
+from pipeline.config import Config, Split, format_of, source_paths
 from pipeline.errors import ConfigError, DataRefused
 from pipeline.words import nearest
+from serving.request_inputs import KINDS
 
 ID = "sequence_id"
-_KINDS: dict[int, FeatureKind] = {1: "float", 9: "integer", 7: "category"}
 
 
 def read(config: Config, source: str, features: Mapping[str, int]) -> tuple[pa.Table, str]:
@@ -64,7 +64,7 @@ def _without_label(config: Config, source: str, features: Mapping[str, int]) -> 
             f"{source}: features of the model are missing",
             [f"{name}{nearest(name, sorted(by_argument))}" for name in sorted(missing)],
         )
-    kinds = {by_argument[name]: _KINDS[kind] for name, kind in features.items()}
+    kinds = {by_argument[name]: KINDS[kind] for name, kind in features.items()}
     roles = {"label": None, "label_from": None, "label_time": None, "slices": (), "ignore": ()}
     data = data.model_copy(update={**roles, "features": kinds})
     # The task of which ingest asks no label.

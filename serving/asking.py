@@ -4,11 +4,11 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import numpy.typing as npt
 
+from serving.asked_model import Asked
 from serving.held import Held
 from serving.loader.errors import INTERNAL, INVALID, ServingError
 from serving.metrics import Metrics
@@ -24,15 +24,6 @@ CODES = {
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 _LOG = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Spec:
-    """Which model is asked: by its newest version, by a number or by a label."""
-
-    name: str
-    version: int | None = None
-    label: str | None = None
 
 
 class Asking:
@@ -51,7 +42,7 @@ class Asking:
         self.versions, self.metrics, self._on_request = versions, metrics, on_request
 
     @contextmanager
-    def use(self, spec: Spec) -> Iterator[Held]:
+    def use(self, spec: Asked) -> Iterator[Held]:
         """The version that a request names.
 
         Raises:
@@ -95,7 +86,7 @@ class Asking:
         return answer
 
     @contextmanager
-    def counted(self, spec: Spec, entrypoint: str) -> Iterator[None]:
+    def counted(self, spec: Asked, entrypoint: str) -> Iterator[None]:
         """Counts a request to this model, and how long it took; any error becomes a ServingError."""
         begin, code = time.perf_counter(), 0
         try:

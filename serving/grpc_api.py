@@ -15,7 +15,8 @@ from tensorflow_serving.apis import (
     prediction_service_pb2_grpc,
 )
 
-from serving.asking import DEFAULT_SIGNATURE, Asking, Spec
+from serving.asked_model import Asked
+from serving.asking import DEFAULT_SIGNATURE, Asking
 from serving.loader.errors import DEADLINE_EXCEEDED, INVALID, ServingError
 from serving.loader.signatures import Signature, Tensor
 from serving.method_names import refuse_method
@@ -150,9 +151,9 @@ def _fill(info: Any, tensor: Tensor) -> None:
         info.tensor_shape.dim.add(size=-1 if size is None else size)
 
 
-def _spec(message: Any) -> Spec:
+def _spec(message: Any) -> Asked:
     chosen = message.WhichOneof("version_choice")
-    return Spec(
+    return Asked(
         message.name,
         message.version.value if chosen == "version" else None,
         message.version_label if chosen == "version_label" else None,

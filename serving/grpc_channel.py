@@ -10,7 +10,8 @@ import numpy.typing as npt
 
 from serving import call_errors
 from serving.asked_model import Arrays, Asked, VersionStatus
-from serving.loader.signatures import Signature, Tensor
+from serving.loader.errors import ServingError
+from serving.loader.signatures import Signature, signature_of
 from serving.loader.tensors import STRING, numpy_kind
 from serving.loopback import is_loopback
 
@@ -41,13 +42,18 @@ class GrpcChannel:
         """See `Channel`."""
         from tensorflow_serving.apis.predict_pb2 import PredictRequest
 
+        from serving.tensor_protos import to_array
+
         request = PredictRequest()
         _specify(request.model_spec, asked)
         request.model_spec.signature_name = name
         for key, array in inputs.items():
             _fill(request.inputs[key], np.asarray(array), signature.inputs[key].kind)
         answer = self._call(lambda: self._prediction.Predict, request, timeout_s)
-        return {key: to_array(tensor) for key, tensor in answer.outputs.items()}
+        try:
+            return {key: to_array(tensor, key) for key, tensor in answer.outputs.items()}
+        except ServingError as error:
+            raise call_errors.ServerFailed(str(error)) from error
 
     def signatures(self, asked: Asked, timeout_s: float) -> dict[str, Signature]:
         """See `Channel`."""
@@ -58,7 +64,7 @@ class GrpcChannel:
         answer = self._call(lambda: self._prediction.GetModelMetadata, request, timeout_s)
         found = SignatureDefMap()
         answer.metadata["signature_def"].Unpack(found)
-        return {name: _signature(one) for name, one in found.signature_def.items()}
+        return {name: signature_of(one) for name, one in found.signature_def.items()}
 
     def status(self, asked: Asked, timeout_s: float) -> list[VersionStatus]:
         """See `Channel`."""
@@ -141,40 +147,3 @@ def _fill(tensor: Any, array: npt.NDArray[Any], kind: int) -> None:
         tensor.string_val.extend(array.ravel().tolist())
     else:
         tensor.tensor_content = np.ascontiguousarray(array, numpy_kind(kind)).tobytes()
-
-
-_VALUES = {
-    np.dtype(np.float32): "float_val", np.dtype(np.float64): "double_val", np.dtype(np.int64): "int64_val",
-    np.dtype(np.bool_): "bool_val", np.dtype(np.uint32): "uint32_val", np.dtype(np.uint64): "uint64_val",
-}  # fmt: skip
-
-
-def to_array(tensor: Any) -> npt.NDArray[Any]:
-    """The array of a TensorProto; a value that stands for all behind it is repeated, text is bytes."""
-    shape = tuple(dim.size for dim in tensor.tensor_shape.dim)
-    kind, count = np.dtype(numpy_kind(tensor.dtype)), int(np.prod(shape))
-    if tensor.tensor_content:
-        content: npt.NDArray[Any] = np.frombuffer(tensor.tensor_content, kind).reshape(shape).copy()
-        return content
-    field = "string_val" if tensor.dtype == STRING else _VALUES.get(kind, "int_val")
-    values: npt.NDArray[Any] = np.empty(len(getattr(tensor, field)), kind)
-    values[:] = list(getattr(tensor, field))
-    if len(values) == count:
-        return values.reshape(shape)
-    if not len(values):
-        return np.full(shape, b"" if tensor.dtype == STRING else 0, kind)
-    values = np.concatenate([values, np.repeat(values[-1:], count - len(values))])
-    return values.reshape(shape)
-
-
-def _signature(message: Any) -> Signature:
-    return Signature(
-        {name: _tensor(one) for name, one in message.inputs.items()},
-        {name: _tensor(one) for name, one in message.outputs.items()},
-        message.method_name,
-    )
-
-
-def _tensor(message: Any) -> Tensor:
-    sizes = tuple(None if dim.size < 0 else dim.size for dim in message.tensor_shape.dim)
-    return Tensor(message.name, message.dtype, None if message.tensor_shape.unknown_rank else sizes)

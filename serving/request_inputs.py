@@ -23,7 +23,7 @@ from serving.loader.signatures import Signature
 from serving.loader.tensors import STRING, numpy_kind
 
 LENGTHS, MAX_NEW_TOKENS = "lengths", "max_new_tokens"
-_KINDS: dict[int, FeatureKind] = {1: "float", 9: "integer", STRING: "category"}
+KINDS: dict[int, FeatureKind] = {1: "float", 9: "integer", STRING: "category"}
 # What NumPy, Arrow and pandas say of values that are no numbers and no text, or are too large.
 _UNREADABLE = (TypeError, ValueError, KeyError, OverflowError, pa.ArrowException)
 
@@ -285,10 +285,10 @@ def _converted(sequences: Sequences, features: Mapping[str, int]) -> Sequences:
     ends = np.cumsum(sequences.lengths)
     columns = {}
     for argument, kind in features.items():
-        if kind not in _KINDS:
+        if kind not in KINDS:
             raise BadRequest(f"{argument}: the model wants DataType {kind}, which no column can be")
         name = named[argument][0]
-        found = cells.feature(_wide(sequences.columns[name]), _KINDS[kind])
+        found = cells.feature(_wide(sequences.columns[name]), KINDS[kind])
         columns[name] = found.values
         if found.bad.any():
             problems.append(_wrong(name, found.expected, sequences.columns[name], found.bad, ends))

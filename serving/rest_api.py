@@ -8,7 +8,8 @@ from werkzeug.routing import Map, Rule, UnicodeConverter
 from werkzeug.wrappers import Request, Response
 
 from serving import json_answers, json_requests
-from serving.asking import DEFAULT_SIGNATURE, Asking, Spec
+from serving.asked_model import Asked
+from serving.asking import DEFAULT_SIGNATURE, Asking
 from serving.held import Held
 from serving.loader.errors import INVALID, ServingError
 from serving.method_names import refuse_method
@@ -119,10 +120,10 @@ def _inputs(held: Held, signature: str) -> json_requests.Inputs:
     raise ServingError(INVALID, f"Failed to get input map for signature: {signature}")
 
 
-def _spec(model: str, version: str | None = None, label: str | None = None) -> Spec:
+def _spec(model: str, version: str | None = None, label: str | None = None) -> Asked:
     if version is not None and int(version[:30]) > _LARGEST_VERSION:
         raise ServingError(INVALID, f"Failed to convert version: {version} to numeric.")
-    return Spec(model, None if version is None else int(version), label)
+    return Asked(model, None if version is None else int(version), label)
 
 
 def _json(body: bytes, status: int = 200) -> Response:

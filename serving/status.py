@@ -3,7 +3,8 @@
 import json
 from typing import Any
 
-from serving.asking import CODES, Spec
+from serving.asked_model import Asked
+from serving.asking import CODES
 from serving.held import Held
 from serving.loader.errors import NOT_FOUND, ServingError
 from serving.loader.signatures import Signature, Tensor
@@ -16,7 +17,7 @@ _DATA_TYPES = {
 }  # fmt: skip
 
 
-def chosen_states(versions: Versions, spec: Spec) -> dict[int, State]:
+def chosen_states(versions: Versions, spec: Asked) -> dict[int, State]:
     """The states of the versions that a status request names.
 
     Raises:

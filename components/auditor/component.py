@@ -12,6 +12,7 @@ from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_p
 from tfx import v1 as tfx
 from tfx.types import artifact_utils
 
+from components import artifact_json
 from components.auditor.anomalies import read_anomalies, write_anomalies
 from components.auditor.beam_flow import Audit, Findings
 from components.auditor.checks import ERROR
@@ -95,9 +96,7 @@ def place(finding: Mapping[str, Any]) -> str:
 
 def read_findings(uri: str) -> dict[str, Any]:
     """What `audit` gave, from the auditor's artifact."""
-    with tf.io.gfile.GFile(f"{uri.rstrip('/')}/{FINDINGS}") as file:
-        found: dict[str, Any] = json.loads(file.read())
-    return found
+    return artifact_json.read(uri, FINDINGS)
 
 
 def audit(

@@ -16,10 +16,11 @@ from tfx.proto import pusher_pb2
 from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import io_utils, json_utils, path_utils, proto_utils
 
+from components.artifact_json import read
 from components.pusher.manifest import Origin
 from components.pusher.source import LocalFolder, Source
 from components.pusher.target import Pushed, target_at
-from components.verdict.component import VERDICT, read
+from components.verdict.component import VERDICT
 from pipeline.errors import SluiceError
 from pipeline.summary import met_and_asked
 

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from components.pusher.manifest import Digest, Readable, digest_of
+from pipeline.fingerprint import Digest, Readable, digest_of
 
 PART = ".part"  # ends the name of a file that is being written
 

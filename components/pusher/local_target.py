@@ -15,11 +15,12 @@ import fasteners
 
 from components.pusher import durable, leftovers, manifest
 from components.pusher.audit_log import PUSHED, REMOVED, ROLLED_BACK, AuditLog
-from components.pusher.manifest import Digest, Manifest, Origin
+from components.pusher.manifest import Manifest, Origin
 from components.pusher.numbering import next_version, surplus
 from components.pusher.source import LocalFolder, Source, digests_of, digests_of_model, refuse_changes
 from components.pusher.target import AUDIT, HOME, VERSIONS, Pushed, content
 from pipeline.errors import SluiceError
+from pipeline.fingerprint import Digest
 from pipeline.record import now
 from serving.version_folders import version_number
 

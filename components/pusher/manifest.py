@@ -1,24 +1,14 @@
 """What is on record of a version: its files, the run that made it, and who forced it or went back to it."""
 
-import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
 from pipeline import fingerprint
-
-_CHUNK_BYTES = 1 << 20
-
-
-@dataclass(frozen=True)
-class Digest:
-    """Content of one file: SHA-256 in hex, and its size in bytes."""
-
-    sha256: str
-    size: int
+from pipeline.fingerprint import Digest
 
 
 @dataclass(frozen=True)
@@ -116,25 +106,3 @@ def parse(content: bytes, version: int) -> Manifest | None:
 def of_files(files: Mapping[str, Digest]) -> str:
     """SHA-256 of a folder of these files, see `fingerprint.of_folder`."""
     return fingerprint.of_digests({name: digest.sha256 for name, digest in files.items()})
-
-
-class Readable(Protocol):
-    """An open file."""
-
-    def read(self, size: int, /) -> bytes:
-        """Up to `size` bytes; none at the end."""
-
-
-def digest_of(file: Readable, also: Callable[[bytes], object] = lambda _: None) -> Digest:
-    """Reads a file to its end.
-
-    Args:
-      file: open for reading bytes.
-      also: told each piece, in order.
-    """
-    sha256, size = hashlib.sha256(), 0
-    while piece := file.read(_CHUNK_BYTES):
-        sha256.update(piece)
-        size += len(piece)
-        also(piece)
-    return Digest(sha256.hexdigest(), size)

@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from components.pusher import audit_log, manifest
 from components.pusher.audit_log import PUSHED, REMOVED, ROLLED_BACK
-from components.pusher.manifest import Digest, Manifest, Origin, Readable, digest_of
+from components.pusher.manifest import Manifest, Origin
 from components.pusher.numbering import next_version, surplus
 from components.pusher.source import (
     SAVED_MODEL,
@@ -24,6 +24,7 @@ from components.pusher.source import (
 )
 from components.pusher.target import AUDIT, HOME, VERSIONS, Pushed, content
 from pipeline.errors import SluiceError
+from pipeline.fingerprint import Digest, Readable, digest_of
 from pipeline.record import now
 from serving.version_folders import version_number
 

@@ -7,10 +7,11 @@ serve; a number that only goes up brings every one of them to the same version.
 
 from collections.abc import Mapping
 
-from components.pusher.manifest import Digest, Manifest, Origin, of_files
+from components.pusher.manifest import Manifest, Origin, of_files
 from components.pusher.source import refuse_changes
 from components.pusher.target import Pushed, Target, content
 from pipeline.errors import ConfigError, SluiceError
+from pipeline.fingerprint import Digest
 
 
 def roll_back(

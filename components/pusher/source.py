@@ -7,8 +7,8 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
-from components.pusher.manifest import Digest, Readable, digest_of
 from pipeline.errors import SluiceError
+from pipeline.fingerprint import Digest, Readable, digest_of
 
 SAVED_MODEL = "saved_model.pb"
 _SHOWN = 5

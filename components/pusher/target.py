@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from components.pusher.manifest import Digest, Manifest, Origin
+from components.pusher.manifest import Manifest, Origin
 from components.pusher.source import Source
 from pipeline.errors import SluiceError
+from pipeline.fingerprint import Digest
 
 HOME = ".sluice"  # what is ours in a base path; no number, so that TensorFlow Serving passes over it
 VERSIONS, AUDIT = "versions", "audit"

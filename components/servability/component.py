@@ -1,16 +1,15 @@
 """Servability: says whether an export can be served. ServabilityGate: ends the run where it cannot."""
 
-import json
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import tensorflow as tf
 from tfx import v1 as tfx
 from tfx.utils import io_utils, path_utils
 
+from components.artifact_json import read, write
 from components.servability.inspection import Inspection, inspect
 from components.trainer.beside import EXPECTED
 from pipeline.config import Servability as Settings
@@ -42,12 +41,10 @@ def Servability(  # noqa: N802 (TFX names a component by its function)
     """
     del code  # it only takes part in the cache key
     settings = Settings.model_validate_json(config)
-    with tf.io.gfile.GFile(f"{model_run.uri}/{EXPECTED}") as file:
-        expected = json.loads(file.read())
+    expected = read(model_run.uri, EXPECTED)
     with _local(path_utils.serving_model_path(model.uri)) as folder:
         found = inspect(folder, expected, task, settings, [_pipeline_root(model.uri)])
-    content = json.dumps(servability_json(found, settings), indent=2, ensure_ascii=False) + "\n"
-    io_utils.write_string_file(f"{blessing.uri}/{SERVABILITY}", content)
+    write(blessing.uri, SERVABILITY, servability_json(found, settings))
     blessing.set_int_custom_property(_BLESSED, int(found.servable))
     io_utils.write_string_file(f"{blessing.uri}/{_BLESSED_FILE if found.servable else _NOT_BLESSED_FILE}", "")
 
@@ -73,15 +70,8 @@ def ServabilityGate(  # noqa: N802 (TFX names a component by its function)
             "the model server in Docker did not load the model, or did not answer",
             ["its words are in the log of the run, at the stage InfraValidator"],
         )
-    reasons = [reason for check in read(blessing.uri)["checks"] for reason in check["reasons"]]
+    reasons = [reason for check in read(blessing.uri, SERVABILITY)["checks"] for reason in check["reasons"]]
     raise NotServable("TensorFlow Serving could not serve the model", reasons)
-
-
-def read(uri: str) -> dict[str, Any]:
-    """`servability.json`, from the artifact."""
-    with tf.io.gfile.GFile(f"{uri.rstrip('/')}/{SERVABILITY}") as file:
-        found: dict[str, Any] = json.loads(file.read())
-    return found
 
 
 def servability_json(found: Inspection, settings: Settings) -> Mapping[str, object]:

@@ -5,10 +5,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
-from tensorflow.core.protobuf import meta_graph_pb2
+from google.protobuf.message import DecodeError
+from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
 
 from components.servability.checks import Check
 from components.servability.versions import ops_of
+from serving.loader.errors import INVALID, NOT_FOUND, ServingError
 from serving.loader.signatures import SERVE, Signature, Tensor
 from serving.loader.tensors import STRING
 
@@ -109,9 +111,20 @@ def _leads_out(text: bytes, beside: Sequence[bytes], roots: tuple[bytes, ...]) -
     return text.startswith(roots) or (len(beside) == 1 and text[:1] == b"/" and tf.io.gfile.exists(text))
 
 
-def serving_graph(saved_model: Any) -> meta_graph_pb2.MetaGraphDef | None:
-    """The graph with the tag that TensorFlow Serving looks for, if there is one."""
-    return next((one for one in saved_model.meta_graphs if set(one.meta_info_def.tags) == {SERVE}), None)
+def serving_graph(saved_model: bytes) -> meta_graph_pb2.MetaGraphDef:
+    """The graph with the tag that TensorFlow Serving looks for, in the content of `saved_model.pb`.
+
+    Raises:
+      ServingError: it is no SavedModel, or has no such graph.
+    """
+    try:
+        found = saved_model_pb2.SavedModel.FromString(saved_model)
+    except DecodeError as error:
+        raise ServingError(INVALID, f"saved_model.pb is no SavedModel ({error})") from error
+    for graph in found.meta_graphs:
+        if set(graph.meta_info_def.tags) == {SERVE}:
+            return graph
+    raise ServingError(NOT_FOUND, f"no graph has the tags {SERVE}")
 
 
 def _nodes(graph: meta_graph_pb2.MetaGraphDef) -> Iterator[Any]:

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tensorflow.core.protobuf import saved_model_pb2
 
 from components.servability.checks import RETRAIN, Check
 from components.servability.files import GRAPH, check_files
@@ -27,7 +26,7 @@ from components.servability.trials import (
 from components.trainer.requests import of_json
 from pipeline.config import Servability
 from serving.loader.errors import ServingError
-from serving.loader.signatures import Signature, read_signatures
+from serving.loader.signatures import Signature, signature_of
 from serving.loader.tensors import numpy_kind
 from serving.warm_up import stored_requests
 
@@ -76,13 +75,11 @@ def inspect(
     files = check_files(folder, expected["files"])
     if not files.passed:
         return Inspection((files,))
-    content = Path(folder, GRAPH).read_bytes()
     try:
-        signatures = read_signatures(content)
+        graph = serving_graph(Path(folder, GRAPH).read_bytes())
     except ServingError as error:
         return Inspection((files, Check(LOADS, (str(error),), RETRAIN)))
-    graph = serving_graph(saved_model_pb2.SavedModel.FromString(content))
-    assert graph is not None
+    signatures = {name: signature_of(one) for name, one in graph.signature_def.items()}
     still = (
         files,
         check_signatures(signatures, task),

@@ -112,14 +112,15 @@ def _fitting(length: int) -> int:
 
 
 def files_of(folder: str) -> dict[str, dict[str, Any]]:
-    """The files of a folder: of each relative path `bytes` and `sha256`."""
+    """The files of a folder, local or remote: of each relative path `bytes` and `sha256`."""
     found = [f"{place}/{name}" for place, _, names in tf.io.gfile.walk(folder) for name in names]
-    return {
-        path[len(folder) :].strip("/"): {
-            "bytes": tf.io.gfile.stat(path).length, "sha256": fingerprint.of_file(path)
-        }
-        for path in sorted(found)
-    }  # fmt: skip
+    return {path[len(folder) :].strip("/"): _digest(path) for path in sorted(found)}
+
+
+def _digest(path: str) -> dict[str, Any]:
+    with tf.io.gfile.GFile(path, "rb") as file:
+        digest = fingerprint.digest_of(file)
+    return {"bytes": digest.size, "sha256": digest.sha256}
 
 
 def _listed(array: npt.NDArray[Any]) -> Any:

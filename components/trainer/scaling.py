@@ -55,11 +55,6 @@ def _of_one_step(values: tf.Tensor) -> tf.SparseTensor:
     return tf.RaggedTensor.from_uniform_row_length(values, 1).to_sparse()
 
 
-def _without_steps(kind: tf.DType) -> tf.SparseTensor:
-    """As many sequences of a feature that is not asked for, but without which the graph answers nothing."""
-    return tf.sparse.from_dense(tf.zeros([len(_PROBES), 0], kind))
-
-
 def _line(values: Numbers, scores: Numbers) -> tuple[float, float]:
     """Mean and deviation of which these are the scores; the first value stands nearest to the mean."""
     moved = np.abs(scores - scores[0])

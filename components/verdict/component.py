@@ -1,17 +1,16 @@
 """Verdict: decides on a model and blesses it or not. ModelGate: ends the run where it did not."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-import tensorflow as tf
 import tensorflow_transform as tft
 from tfx import v1 as tfx
 from tfx.components.evaluator import constants
 from tfx.types import artifact_utils
 from tfx.utils import io_utils
 
+from components.artifact_json import read, write
 from components.trainer.classes import in_order
 from components.trainer.metrics.classification import CONFUSION_MATRIX
 from components.transform.preprocessing import CLASSES
@@ -80,8 +79,8 @@ def Verdict(  # noqa: N802 (TFX names a component by its function)
     )
     decisions = judge(settings, evidence, forced)
     blessed = all(decision.passed for decision in decisions)
-    _write(blessing.uri, EVALUATION, evaluation_json(evidence, settings.gate.confidence))
-    _write(blessing.uri, VERDICT, verdict_json(settings, decisions, forced, forced_by))
+    write(blessing.uri, EVALUATION, evaluation_json(evidence, settings.gate.confidence))
+    write(blessing.uri, VERDICT, verdict_json(settings, decisions, forced, forced_by))
     _bless(blessing, proposal, blessed=blessed)
 
 
@@ -105,13 +104,6 @@ def ModelGate(  # noqa: N802 (TFX names a component by its function)
             f"the model misses {len(refused)} requirement{'' if len(refused) == 1 else 's'}",
             [one["reason"] for one in refused],
         )
-
-
-def read(uri: str, name: str) -> dict[str, Any]:
-    """`verdict.json` or `evaluation.json`, from the verdict's artifact."""
-    with tf.io.gfile.GFile(f"{uri.rstrip('/')}/{name}") as file:
-        found: dict[str, Any] = json.loads(file.read())
-    return found
 
 
 def evaluation_json(evidence: Evidence, confidence: float | None) -> dict[str, object]:
@@ -166,10 +158,6 @@ def _classes(config: Config, transform: tft.TFTransformOutput) -> tuple[str, ...
 
 def _splits(examples: Any) -> list[str]:
     return [artifact_utils.get_split_uri([examples], split) for split in (_TRAIN, _EVAL)]
-
-
-def _write(uri: str, name: str, content: Mapping[str, object]) -> None:
-    io_utils.write_string_file(f"{uri}/{name}", json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
 
 def _bless(blessing: Any, proposal: Any, *, blessed: bool) -> None:

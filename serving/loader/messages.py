@@ -8,7 +8,7 @@ from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from google.protobuf.message_factory import GetMessages
 
 _PACKAGE = "sluice.saved_model"
-# The fields of tensorflow/core/protobuf/saved_model.proto, meta_graph.proto and
+# The fields of tensorflow/core/protobuf/meta_graph.proto and
 # tensorflow/core/framework/op_def.proto that are read here: name, number, and a message or one of protobuf's
 # own types; [] several, {} by name.
 _FIELDS: dict[str, list[tuple[str, int, str]]] = {
@@ -17,9 +17,7 @@ _FIELDS: dict[str, list[tuple[str, int, str]]] = {
     "TensorInfo": [("name", 1, "string"), ("dtype", 2, "int32"), ("tensor_shape", 3, "Shape")],
     "SignatureDef": [("inputs", 1, "{TensorInfo}"), ("outputs", 2, "{TensorInfo}"),
                      ("method_name", 3, "string")],
-    "MetaInfoDef": [("tags", 4, "[string]"), ("tensorflow_version", 5, "string")],
-    "MetaGraphDef": [("meta_info_def", 1, "MetaInfoDef"), ("signature_def", 5, "{SignatureDef}")],
-    "SavedModel": [("meta_graphs", 2, "[MetaGraphDef]")],
+    "MetaGraphDef": [("signature_def", 5, "{SignatureDef}")],
     "AttrDef": [("name", 1, "string")],
     "OpDef": [("name", 1, "string"), ("attr", 4, "[AttrDef]")],
     "OpList": [("op", 1, "[OpDef]")],

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from serving import call_errors, grpc_channel, rest_channel
 from serving.loader.signatures import Tensor
 from serving.loopback import is_loopback
+from serving.tensor_protos import to_array
 
 VALUES = {
     1: (np.float32, st.floats(width=32)),
@@ -32,8 +33,8 @@ def test_arrays_survive_both_ways_to_the_bit(kind, rows, data):
     text = json.dumps(rest_channel.to_json(array))
     for found in (
         tf.make_ndarray(message),
-        grpc_channel.to_array(message),
-        grpc_channel.to_array(tf.make_tensor_proto(array)),
+        to_array(message, "x"),
+        to_array(tf.make_tensor_proto(array), "x"),
         rest_channel.of_json(json.loads(text), Tensor("", kind, (None, 2))),
     ):
         assert found.dtype == array.dtype
@@ -44,11 +45,11 @@ def test_arrays_survive_both_ways_to_the_bit(kind, rows, data):
 def test_a_value_that_stands_for_all_behind_it_is_repeated():
     message = tf.make_tensor_proto(3.5, shape=[2, 2], dtype=tf.float32)
     assert len(message.float_val) == 1
-    np.testing.assert_array_equal(grpc_channel.to_array(message), np.full((2, 2), 3.5, np.float32))
+    np.testing.assert_array_equal(to_array(message, "x"), np.full((2, 2), 3.5, np.float32))
     message = tf.make_tensor_proto([1, 2], dtype=tf.int32)
     message.tensor_content = b""
     message.int_val.extend([1])
-    np.testing.assert_array_equal(grpc_channel.to_array(message), np.array([1, 1], np.int32))
+    np.testing.assert_array_equal(to_array(message, "x"), np.array([1, 1], np.int32))
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,6 @@ from components.servability.versions import known_versions
 from components.trainer.beside import FOLDER, files_of
 from components.trainer.warmup import WARMUP
 from pipeline.config import Servability
-from serving.loader.signatures import read_signatures
 from tests.components.servability import tiny
 
 DEFAULT = Servability()
@@ -225,8 +224,7 @@ DEFECTS = {
 
 def test_what_pads_is_never_padding_itself(multiclass):
     expected = json.loads(multiclass.expected.read_text())
-    signatures = read_signatures((multiclass.folder / GRAPH).read_bytes())
-    stored = stored_by_signature(expected["requests"], signatures)
+    stored = stored_by_signature(expected["requests"], multiclass.served.signatures)
     assert stored["sequences"]["lengths"][0] == 0  # where the first element is padding
     padded = [one for one in trials(stored, Expected({}, {}), []) if one.signature == "sequences"][2:4]
     zeros, first = (one.inputs["a"] for one in padded)
