@@ -54,15 +54,8 @@ def of_file(path: str | Path) -> str:
         return digest_of(file).sha256
 
 
-def of_folder(folder: str | Path) -> str:
-    """SHA-256 over the relative names and contents of all files of a folder."""
-    root = Path(folder)
-    files = (path for path in root.rglob("*") if path.is_file())
-    return of_digests({path.relative_to(root).as_posix(): of_file(path) for path in files})
-
-
 def of_digests(files: Mapping[str, str]) -> str:
-    """The same of a folder whose files have these relative names and, by `of_file`, these digests."""
+    """SHA-256 over the relative names and the digests, by `of_file`, of all files of a folder."""
     digest = hashlib.sha256()
     for name in sorted(files, key=lambda name: name.split("/")):
         digest.update(name.encode() + b"\0")

@@ -18,14 +18,10 @@ import numpy.typing as npt
 from serving import call_errors
 from serving.asked_model import Arrays, Asked, VersionStatus
 from serving.loader.signatures import Signature, Tensor
-from serving.loader.tensors import STRING, numpy_kind
+from serving.loader.tensors import DATA_TYPES, STRING, numpy_kind
 from serving.loopback import is_loopback
 
-# Names of tensorflow/core/framework/types.proto, of what a model is asked with or answers.
-_KINDS = {
-    "DT_FLOAT": 1, "DT_DOUBLE": 2, "DT_INT32": 3, "DT_UINT8": 4, "DT_INT16": 5, "DT_INT8": 6, "DT_STRING": 7,
-    "DT_INT64": 9, "DT_BOOL": 10, "DT_UINT16": 17, "DT_HALF": 19, "DT_UINT32": 22, "DT_UINT64": 23,
-}  # fmt: skip
+_KINDS = {name: kind for kind, name in DATA_TYPES.items()}
 
 
 class RestChannel:

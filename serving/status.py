@@ -8,13 +8,8 @@ from serving.asking import CODES
 from serving.held import Held
 from serving.loader.errors import NOT_FOUND, ServingError
 from serving.loader.signatures import Signature, Tensor
+from serving.loader.tensors import DATA_TYPES
 from serving.versions import State, Versions, absent
-
-_DATA_TYPES = {
-    1: "DT_FLOAT", 2: "DT_DOUBLE", 3: "DT_INT32", 4: "DT_UINT8", 5: "DT_INT16", 6: "DT_INT8", 7: "DT_STRING",
-    9: "DT_INT64", 10: "DT_BOOL", 14: "DT_BFLOAT16", 17: "DT_UINT16", 19: "DT_HALF", 22: "DT_UINT32",
-    23: "DT_UINT64",
-}  # fmt: skip
 
 
 def chosen_states(versions: Versions, spec: Asked) -> dict[int, State]:
@@ -86,4 +81,4 @@ def _tensor(tensor: Tensor) -> dict[str, Any]:
 
 def data_type(kind: int) -> str:
     """The name of a DataType, such as DT_FLOAT."""
-    return _DATA_TYPES.get(kind, str(kind))
+    return DATA_TYPES.get(kind, str(kind))

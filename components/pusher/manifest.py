@@ -104,5 +104,5 @@ def parse(content: bytes, version: int) -> Manifest | None:
 
 
 def of_files(files: Mapping[str, Digest]) -> str:
-    """SHA-256 of a folder of these files, see `fingerprint.of_folder`."""
+    """SHA-256 of a folder of these files, see `fingerprint.of_digests`."""
     return fingerprint.of_digests({name: digest.sha256 for name, digest in files.items()})

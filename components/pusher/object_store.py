@@ -73,7 +73,7 @@ class ObjectStore:
         found = [
             (version, f"{self.base}/{name}")
             for name in _names(self.base)
-            if (version := version_number(name))
+            if (version := version_number(name)) is not None
         ]
         whole = [one for one in found if tf.io.gfile.exists(f"{one[1]}/{SAVED_MODEL}")]
         return dict(sorted(whole, reverse=True))

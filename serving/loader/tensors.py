@@ -14,6 +14,12 @@ _KINDS: dict[int, Any] = {
     1: np.float32, 2: np.float64, 3: np.int32, 4: np.uint8, 5: np.int16, 6: np.int8, 9: np.int64,
     10: np.bool_, 17: np.uint16, 19: np.float16, 22: np.uint32, 23: np.uint64,
 }  # fmt: skip
+# Their names in tensorflow/core/framework/types.proto.
+DATA_TYPES = {
+    1: "DT_FLOAT", 2: "DT_DOUBLE", 3: "DT_INT32", 4: "DT_UINT8", 5: "DT_INT16", 6: "DT_INT8", 7: "DT_STRING",
+    9: "DT_INT64", 10: "DT_BOOL", 14: "DT_BFLOAT16", 17: "DT_UINT16", 19: "DT_HALF", 22: "DT_UINT32",
+    23: "DT_UINT64",
+}  # fmt: skip
 _STRING_BYTES = 24  # of a TF_TString, see tensorflow/c/tf_tstring.h: the text itself, or where it is
 _SMALL, _LARGE, _VIEW = 0, 1, 3
 

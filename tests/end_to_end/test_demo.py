@@ -13,7 +13,7 @@ import pytest
 from scipy import stats
 from sklearn import metrics as sk
 
-from pipeline import fingerprint
+from tests.components.pusher.models import held
 from tests.end_to_end.conftest import ROOT, Home, make_home
 
 pytestmark = pytest.mark.slow
@@ -265,7 +265,7 @@ def test_going_back_and_forth_between_versions(home, first):
     newest = home.versions("demo")[-1]
     assert int(newest) > int(new)
     models = home.path / "serving_models" / "demo"
-    assert fingerprint.of_folder(models / newest) == fingerprint.of_folder(models / old)
+    assert held(models / newest) == held(models / old)
     line = home.sluice("versions", "pipeline/configs/demo.yaml").stdout.splitlines()[0]
     assert f"rolled back from {new} to {old} by " in line
 

@@ -32,6 +32,15 @@ def held(folder: Path | str) -> dict[str, str]:
     }
 
 
+def held_as_one(folder: Path | str) -> str:
+    """SHA-256 over name, a NUL and digest of each file, in the order of the names' parts."""
+    files = held(folder)
+    digest = hashlib.sha256()
+    for name in sorted(files, key=lambda name: name.split("/")):
+        digest.update(name.encode() + b"\0" + bytes.fromhex(files[name]))
+    return digest.hexdigest()
+
+
 def damage(written: bytes, how: str) -> bytes:
     """A manifest with one thing wrong."""
     found = json.loads(written)

@@ -19,13 +19,13 @@ from hypothesis import strategies as st
 from components.pusher import local_target
 from components.pusher.local_target import LocalTarget
 from components.pusher.numbering import surplus
-from pipeline import fingerprint
 from pipeline.errors import SluiceError
 from tests.components.pusher.models import (
     DAMAGES,
     SPOILERS,
     damage,
     held,
+    held_as_one,
     make_model,
     numbers,
     push,
@@ -77,7 +77,7 @@ def test_the_manifest_says_what_was_pushed_and_why(base, model):
     manifest = json.loads((base / ".sluice" / "versions" / f"{pushed.version}.json").read_text())
     assert {name: file["sha256"] for name, file in manifest["files"].items()} == held(model)
     assert manifest["files"]["saved_model.pb"]["size"] == (model / "saved_model.pb").stat().st_size
-    assert manifest["sha256"] == pushed.sha256 == fingerprint.of_folder(model)
+    assert manifest["sha256"] == pushed.sha256 == held_as_one(model)
     assert (manifest["run_id"], manifest["verdict"], manifest["forced"]) == (
         "20261122T101112Z", verdict, forced,
     )  # fmt: skip

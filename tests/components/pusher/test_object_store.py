@@ -60,6 +60,13 @@ def test_a_version_holds_the_files_of_the_model_nested_ones_too(base, tmp_path):
     assert event == f"{pushed.version}-pushed.json"
 
 
+def test_zero_is_a_version_like_others(base):
+    gfile.makedirs(f"{base}/0")
+    with gfile.GFile(f"{base}/0/saved_model.pb", "wb") as file:
+        file.write(b"graph")
+    assert target_at(base).versions() == {0: f"{base}/0"}
+
+
 def test_saved_model_comes_last_and_behind_the_manifest(base, tmp_path, monkeypatch):
     opened = []
     plain = gfile.GFile

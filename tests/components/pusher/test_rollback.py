@@ -9,9 +9,8 @@ import pytest
 from components.pusher.local_target import LocalTarget
 from components.pusher.rollback import roll_back
 from components.pusher.target import Pushed
-from pipeline import fingerprint
 from pipeline.errors import ConfigError, SluiceError
-from tests.components.pusher.models import SPOILERS, held, make_model, numbers, push
+from tests.components.pusher.models import SPOILERS, held, held_as_one, make_model, numbers, push
 
 
 @pytest.fixture
@@ -144,7 +143,7 @@ def test_a_damaged_manifest_is_like_none(base):
     (base / ".sluice" / "versions" / f"{first}.json").write_bytes(b"\xff")
     with pytest.raises(SluiceError, match="neither a manifest nor a run is on record"):
         back(base, first)
-    assert back(base, first, **{f"v{first}": fingerprint.of_folder(base / str(first))})[0] == first
+    assert back(base, first, **{f"v{first}": held_as_one(base / str(first))})[0] == first
 
 
 def test_a_version_without_manifest_needs_a_run_that_vouches_for_it(base, tmp_path):
@@ -154,5 +153,5 @@ def test_a_version_without_manifest_needs_a_run_that_vouches_for_it(base, tmp_pa
         back(base, 7)
     with pytest.raises(SluiceError, match="not those of the run that pushed it"):
         back(base, 7, v7="0" * 64)
-    _, made = back(base, 7, v7=fingerprint.of_folder(theirs))
+    _, made = back(base, 7, v7=held_as_one(theirs))
     assert held(made.path) == held(make_model(tmp_path / "expected", "theirs"))
