@@ -49,7 +49,8 @@ def run_one(side: str, source: Path, home: Path) -> dict[str, float]:
     from tfx import v1 as tfx
 
     from components.ingest.component import Ingest
-    from pipeline.build import IN_THIS_PROCESS
+    from pipeline.config import Run
+    from pipeline.runners.beam_args import beam_args
 
     data = {"source": [str(source)], "sequence_id": "id", "time": "time", "label": "label"}
     settings = {"name": "n", "task": "multiclass", "data": data, "split": {"by": "sequence"}}
@@ -65,7 +66,7 @@ def run_one(side: str, source: Path, home: Path) -> dict[str, float]:
         metadata_connection_config=tfx.orchestration.metadata.sqlite_metadata_connection_config(
             str(home / f"{side}.sqlite")
         ),
-        beam_pipeline_args=list(IN_THIS_PROCESS),
+        beam_pipeline_args=beam_args(Run()),
     )
     begin = time.perf_counter()
     tfx.orchestration.LocalDagRunner().run(dag)

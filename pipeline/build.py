@@ -25,14 +25,9 @@ from pipeline import fingerprint
 from pipeline.config import Config, FeatureKind, GivenSource, expand
 from pipeline.errors import ConfigError, SluiceError
 from pipeline.gate_checks import classes_named
+from pipeline.runners.beam_args import beam_args
 
 TRAIN, EVAL = "train", "eval"
-IN_THIS_PROCESS = (
-    # By its full name: the default may be another engine where the machine can download one.
-    "--runner=apache_beam.runners.portability.fn_api_runner.fn_runner.FnApiRunner",
-    # No image is used. Without a name TFX packs itself for workers elsewhere, half a second a stage.
-    "--sdk_container_image=none",
-)
 
 
 def create_pipeline(
@@ -107,14 +102,8 @@ def create_pipeline(
         enable_cache=True,
         metadata_connection_config=metadata
         and tfx.orchestration.metadata.sqlite_metadata_connection_config(metadata),
-        beam_pipeline_args=_beam_args(config),
+        beam_pipeline_args=beam_args(config.run),
     )
-
-
-def _beam_args(config: Config) -> list[str]:
-    own = config.run.beam_args
-    elsewhere = any(argument.partition("=")[0] == "--runner" for argument in own)
-    return [*(() if elsewhere else IN_THIS_PROCESS), *own]
 
 
 def _model_stages(

@@ -13,7 +13,7 @@ import click
 
 from pipeline import __version__, record
 from pipeline.cli_asking import drift, predict
-from pipeline.cli_options import CONFIG, SET, user
+from pipeline.cli_options import CONFIG, SET, WHERE, user, where
 from pipeline.cli_serving import serve
 from pipeline.cli_versions import rollback, versions
 from pipeline.errors import INTERRUPTED, ConfigError, SluiceError
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from pipeline.config import Config
-    from pipeline.runners.local import Stage
+    from pipeline.runners.stage import Stage
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -63,32 +63,51 @@ def init(data: str, output: Path, force: bool) -> None:
 @cli.command()
 @CONFIG
 @SET
+@WHERE
 @click.option(
     "--force-bless", is_flag=True, help="Let the model be worse than the last blessed one; needs --reason."
 )
 @click.option("--reason", metavar="TEXT", help="Why; it stays on record.")
 @click.argument("beam_args", nargs=-1, type=click.UNPROCESSED)
 def run(
-    config: str, overrides: tuple[str, ...], force_bless: bool, reason: str | None, beam_args: tuple[str, ...]
+    config: str,
+    overrides: tuple[str, ...],
+    runner: str | None,
+    workers: int | None,
+    force_bless: bool,
+    reason: str | None,
+    beam_args: tuple[str, ...],
 ) -> None:
     """Runs the whole chain: data to a pushed model.
 
-    What follows -- goes to the Beam pipelines of the stages.
+    What follows -- goes to the Beam pipelines of the stages, after run.beam_args.
     """
     forced = on_one_line(reason or "")
     if force_bless != bool(forced):
         raise click.UsageError("--force-bless and --reason TEXT belong together; give both")
+    overrides += where(runner, workers)
     _execute(config, overrides, beam_args, until_audit=False, forced=forced, forced_by=forced and user())
 
 
 @cli.command()
 @CONFIG
 @SET
+@WHERE
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON, and all else to stderr.")
 @click.argument("beam_args", nargs=-1, type=click.UNPROCESSED)
-def check(config: str, overrides: tuple[str, ...], as_json: bool, beam_args: tuple[str, ...]) -> None:
-    """Ingests and judges the data, and stops there."""
-    _execute(config, overrides, beam_args, until_audit=True, as_json=as_json)
+def check(
+    config: str,
+    overrides: tuple[str, ...],
+    runner: str | None,
+    workers: int | None,
+    as_json: bool,
+    beam_args: tuple[str, ...],
+) -> None:
+    """Ingests and judges the data, and stops there.
+
+    What follows -- goes to the Beam pipelines of the stages, after run.beam_args.
+    """
+    _execute(config, overrides + where(runner, workers), beam_args, until_audit=True, as_json=as_json)
 
 
 @cli.command()

@@ -376,8 +376,16 @@ class Run(_Section):
     """Where and how the pipeline runs."""
 
     root: str = "runs"
-    runner: Literal["local", "beam"] = "local"
-    beam_args: tuple[str, ...] = ()
+    runner: Annotated[
+        Literal["local", "beam"],
+        Field(description="local: one stage after the other; beam: as the steps of one Beam pipeline"),
+    ] = "local"
+    workers: Annotated[
+        Positive, Field(description="processes of this machine that share the Beam work of a stage")
+    ] = 1
+    beam_args: Annotated[
+        tuple[str, ...], Field(description="of the stages' Beam pipelines, such as --runner=FlinkRunner")
+    ] = ()
 
 
 def _model_name(name: str) -> str:

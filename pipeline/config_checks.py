@@ -1,10 +1,9 @@
-"""What a well-formed configuration may still have wrong: contradictions, and what is not available yet."""
+"""What a well-formed configuration may still have wrong: contradictions, and what this machine lacks."""
 
 import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from components.auditor.checks import CHECKS
 from components.servability.versions import known_versions
@@ -14,26 +13,6 @@ from pipeline.words import nearest
 from serving import docker_server
 
 NO_SOURCE = "no-source"  # stands for a source that is missing or wrong, so that the rest can be checked
-# What the configuration already names and no stage does yet. `None`: the whole key, otherwise these values.
-NOT_YET: dict[str, tuple[str, ...] | None] = {
-    "run.runner": ("beam",),
-}
-
-
-def not_yet(raw: dict[str, Any]) -> list[str]:
-    """Keys and values of a raw configuration that no stage acts on yet; they are refused, never ignored."""
-    problems = []
-    for dotted, values in NOT_YET.items():
-        node: Any = raw
-        for key in dotted.split("."):
-            node = node.get(key) if isinstance(node, dict) else None
-        if node is None:
-            continue
-        if values is None or isinstance(node, dict):
-            problems.append(f"{dotted}: not available yet; leave it out")
-        elif node in values:
-            problems.append(f"{dotted}: {node} is not available yet")
-    return problems
 
 
 def contradictions(config: Config) -> list[str]:

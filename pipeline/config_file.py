@@ -12,7 +12,7 @@ import yaml
 from pydantic import ValidationError
 
 from pipeline.config import Config, GivenSource, Push, Run, Threshold, Window
-from pipeline.config_checks import NO_SOURCE, contradictions, missing_files, not_yet
+from pipeline.config_checks import NO_SOURCE, contradictions, missing_files
 from pipeline.errors import ConfigError
 from pipeline.words import nearest
 
@@ -171,7 +171,7 @@ def _validate(raw: dict[str, Any]) -> tuple[Config | None, list[str]]:
     parts are found in the same run.
     """
     try:
-        return _parse(raw), not_yet(raw)
+        return _parse(raw), []
     except ValidationError as error:
         errors = error.errors()
     problems = _problems(raw, errors)
@@ -179,9 +179,9 @@ def _validate(raw: dict[str, Any]) -> tuple[Config | None, list[str]]:
     for item in sorted(errors, key=lambda item: [str(part).zfill(9) for part in item["loc"]], reverse=True):
         _prune(sound, item["loc"])  # the last of a list first, so that the others keep their place
     try:
-        return _parse(sound), problems + not_yet(raw)
+        return _parse(sound), problems
     except ValidationError:
-        return None, problems + not_yet(raw)
+        return None, problems
 
 
 def _parse(raw: dict[str, Any]) -> Config:

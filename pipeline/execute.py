@@ -17,7 +17,8 @@ from pipeline import __version__, lineage, record
 from pipeline.build import create_pipeline, fingerprint_of_source, kinds_of_features
 from pipeline.config import Config
 from pipeline.errors import INTERRUPTED, SluiceError
-from pipeline.runners import local
+from pipeline.runners import beam, local
+from pipeline.runners.stage import Listener, Stage, compiled
 
 Found = dict[str, dict[str, lineage.Artifact]]  # by stage and output key
 _PACKAGES = (
@@ -42,7 +43,7 @@ class Result:
     status: str = "failed"
     exit_code: int = 1
     finished: str | None = None
-    stages: list[local.Stage] = field(default_factory=list)
+    stages: list[Stage] = field(default_factory=list)
     pushed: dict[str, Any] | None = None
     error: str | None = None
     history: dict[str, Any] | None = None
@@ -74,7 +75,7 @@ def versions() -> dict[str, str]:
 def execute(
     config: Config,
     folder: Path,
-    on_stage: local.Listener,
+    on_stage: Listener,
     *,
     until_audit: bool = False,
     forced: str = "",
@@ -100,7 +101,7 @@ def execute(
         config=json.loads(config.model_dump_json(by_alias=True)),
     )
 
-    def note(stage: local.Stage) -> None:
+    def note(stage: Stage) -> None:
         if stage.status != "running":
             result.stages.append(stage)
         on_stage(stage)
@@ -119,7 +120,8 @@ def execute(
             forced=forced,
             forced_by=forced_by,
         )
-        local.run(pipeline, database, result.run_id, note, _may_use_cache)
+        ir = compiled(pipeline, result.run_id, _may_use_cache)
+        _RUNNERS[config.run.runner].run(ir, database, result.run_id, note)
         result.status, result.exit_code = "checked", 0
     except SluiceError as error:
         result.status, result.exit_code = _STATUS.get(error.exit_code, "failed"), error.exit_code
@@ -148,6 +150,7 @@ def _may_use_cache(stage: str) -> bool:
     return stage != "Pusher"
 
 
+_RUNNERS = {"local": local, "beam": beam}
 _STATUS = {3: "data_refused", 4: "model_refused", 5: "not_servable"}
 
 
