@@ -82,7 +82,8 @@ def wait_for(what: str, ready: Callable[[], bool], processes: Sequence[Process],
         ended = [process for process in processes if not process.runs]
         if ended or time.monotonic() > deadline:
             why = "a process ended" if ended else f"nothing within {limit_s:g} s"
-            raise SluiceError(f"{what} did not start: {why}", (ended or processes)[0].last_words())
+            words = [line for process in (ended or processes)[:1] for line in process.last_words()]
+            raise SluiceError(f"{what} did not start: {why}", words)
         time.sleep(_PAUSE_S)
 
 

@@ -28,7 +28,7 @@ class SharedWorkerPool(BeamFnExternalWorkerPoolServicer):
 def main(port: int) -> None:
     """Answers on a port of this machine until the process is ended."""
     server = grpc.server(thread_pool_executor.shared_unbounded_instance())
-    pool = SharedWorkerPool(use_process=True)
+    pool = SharedWorkerPool(use_process=True, data_buffer_time_limit_ms=-1)
     beam_fn_api_pb2_grpc.add_BeamFnExternalWorkerPoolServicer_to_server(pool, server)
     server.add_insecure_port(f"localhost:{port}")
     server.start()

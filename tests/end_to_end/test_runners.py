@@ -23,14 +23,14 @@ def other(tmp_path_factory: pytest.TempPathFactory) -> Home:
     return home
 
 
-def examples(home: Home) -> dict[str, bytes]:
-    folder = home.artifact("demo", "Ingest", "examples")
+def examples(home: Home, name: str = "demo") -> dict[str, bytes]:
+    folder = home.artifact(name, "Ingest", "examples")
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*.gz")}
 
 
-def measured(home: Home) -> dict[str, float]:
+def measured(home: Home, name: str = "demo") -> dict[str, float]:
     """Every metric of every slice; the bootstrap's intervals are drawn anew each time."""
-    found = home.json("demo", "evaluation.json")
+    found = home.json(name, "evaluation.json")
     return {
         f"{part} {one['slice']} {name}": metric["value"]
         for part in ("slices", "train")
