@@ -2,8 +2,8 @@
 # make check  formatter, linter, types and fast tests
 # make test   that, then whole pipelines and long trainings
 # make lock   resolves requirements/*.in anew
-# make flink  fetches Flink, and Beam's job server for it
-.PHONY: setup demo format check test lock schema flink clean
+# make flink, make spark   fetch Flink or Spark, and Beam's job server for it
+.PHONY: setup demo format check test lock schema flink spark clean
 
 setup: .venv/installed
 
@@ -43,10 +43,10 @@ lock: setup
 	$(LOCK) --python-version 3.10 --python-platform x86_64-manylinux_2_28 requirements/tfx-1.16.in -o requirements/tfx-1.16.txt
 	$(LOCK) --python-version 3.11 --universal requirements/tfx-1.21.in -o requirements/tfx-1.21.txt
 
-flink: .flink/jars
+flink spark: %: .%/jars
 
-.flink/jars: requirements/jars.sh requirements/flink.pom.xml requirements/flink.sha256
-	@requirements/jars.sh flink
+.%/jars: requirements/jars.sh requirements/%.pom.xml requirements/%.sha256
+	@requirements/jars.sh $*
 
 clean:
-	rm -rf .venv .uv .flink build dist *.egg-info
+	rm -rf .venv .uv .flink .spark build dist *.egg-info

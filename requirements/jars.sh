@@ -5,7 +5,7 @@ set -eu
 cd "$(dirname "$0")/.."
 name=$1 pom=requirements/$1.pom.xml sums=$PWD/requirements/$1.sha256 fresh=$PWD/.$1/fetched
 
-stop() { rm -rf "$fresh"; printf 'make %s: %s\n' "$name" "$*" >&2; exit 1; }
+stop() { printf 'make %s: %s\n' "$name" "$*" >&2; exit 1; }
 
 command -v java >/dev/null || stop "Java is missing; install version 11 or 17 (Debian: apt-get install default-jre-headless)."
 command -v mvn >/dev/null || stop "Maven is missing; install it (Debian: apt-get install maven)."

@@ -63,10 +63,11 @@ def test_verified_files_are_kept_and_older_ones_go(checkout):
 )
 def test_what_is_not_named_is_refused_and_the_older_files_stay(checkout, brings, names, says):
     (checkout / ".flink" / "jars").mkdir(parents=True)
+    (checkout / ".flink" / "jars" / "old.jar").touch()
     done = fetch(checkout, brings, names)
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].startswith(f"make flink: {says}")
-    assert [path.name for path in (checkout / ".flink").iterdir()] == ["jars"]
+    assert [path.name for path in (checkout / ".flink" / "jars").iterdir()] == ["old.jar"]
 
 
 def test_missing_java_is_named(checkout):

@@ -39,6 +39,20 @@ def measured(home: Home, name: str = "demo") -> dict[str, float]:
     }
 
 
+def assert_same(home: Home, other: Home, name: str) -> None:
+    """Byte for byte the same Examples; the same findings, metrics and decisions; both pushed."""
+    assert {path.partition("/")[0] for path in examples(home, name)} == {"Split-train", "Split-eval"}
+    assert examples(other, name) == examples(home, name)
+    assert other.json(name, "validation.json") == home.json(name, "validation.json")
+    assert len(measured(home, name)) > 100
+    assert measured(other, name) == pytest.approx(measured(home, name), abs=1e-6)
+    decisions, others = (one.json(name, "verdict.json")["decisions"] for one in (home, other))
+    assert len(decisions) == len(others) > 0
+    for decision, same in zip(decisions, others, strict=True):
+        assert same == {key: pytest.approx(value, abs=1e-6) for key, value in decision.items()}
+    assert len(other.versions(name)) == len(home.versions(name)) == 1
+
+
 def test_examples_are_the_same_byte_for_byte(home, first, other):
     assert {name.partition("/")[0] for name in examples(home)} == {"Split-train", "Split-eval"}
     assert examples(other) == examples(home)

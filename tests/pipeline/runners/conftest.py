@@ -1,4 +1,4 @@
-"""A Flink cluster, where this machine can have one."""
+"""Clusters of this machine, where it can have them."""
 
 import os
 import shutil
@@ -6,17 +6,31 @@ from collections.abc import Iterator
 
 import pytest
 
-from pipeline.runners import flink
+from pipeline.runners import flink, spark, starter
+
+
+def need(kind: str) -> None:
+    """Skips the test where a cluster cannot be, and fails it in CI."""
+    java = shutil.which("java")
+    if java and starter.jars(kind).is_dir():
+        return
+    lacks = f"`make {kind}` was not run" if java else "Java is missing"
+    if os.environ.get("CI") == "true":
+        pytest.fail(lacks)
+    pytest.skip(lacks)
 
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[flink.Cluster]:
-    """One job manager and two task managers; the test is skipped where they cannot be, and fails in CI."""
-    lacks = "Java is missing" if shutil.which("java") is None else "`make flink` was not run"
-    if shutil.which("java") and (flink.HOME / "jars").is_dir():
-        with flink.cluster(tmp_path_factory.mktemp("logs")) as made:
-            yield made
-    elif os.environ.get("CI") == "true":
-        pytest.fail(lacks)
-    else:
-        pytest.skip(lacks)
+    """Flink with one job manager and two task managers."""
+    need("flink")
+    with flink.cluster(tmp_path_factory.mktemp("logs")) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def local_spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[spark.Spark]:
+    """Spark with two worker processes."""
+    need("spark")
+    with spark.spark(tmp_path_factory.mktemp("logs")) as made:
+        yield made

@@ -2,33 +2,20 @@
 
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
 
 import pytest
 
-from pipeline.errors import ConfigError
 from pipeline.runners import flink
 from pipeline.runners.processes import answers, wait_for
 from tests.end_to_end.conftest import SLUICE, Home, make_home
-from tests.end_to_end.test_runners import examples, measured
+from tests.end_to_end.test_runners import assert_same, examples
+
+pytestmark = pytest.mark.slow
 
 DEMO, VOWELS = "pipeline/configs/demo.yaml", "pipeline/configs/japanese_vowels.yaml"
-
-
-def assert_same(home: Home, other: Home, name: str) -> None:
-    """Byte for byte the same Examples, the same findings, metrics and decisions."""
-    assert examples(other, name) == examples(home, name)
-    assert other.json(name, "validation.json") == home.json(name, "validation.json")
-    assert len(measured(home, name)) > 100
-    assert measured(other, name) == pytest.approx(measured(home, name), abs=1e-6)
-    decisions, others = (one.json(name, "verdict.json")["decisions"] for one in (home, other))
-    assert len(decisions) == len(others) > 0
-    for decision, same in zip(decisions, others, strict=True):
-        assert same == {key: pytest.approx(value, abs=1e-6) for key, value in decision.items()}
-    assert len(other.versions(name)) == len(home.versions(name)) == 1
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +27,6 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
     return made
 
 
-@pytest.mark.slow
 def test_the_demo_comes_to_the_same(tmp_path, home, cluster):
     other = make_home(tmp_path)
     done = other.sluice("run", DEMO, "--", *cluster.beam_args)
@@ -51,21 +37,21 @@ def test_the_demo_comes_to_the_same(tmp_path, home, cluster):
     assert {job["state"] for job in jobs} == {"FINISHED"}
 
 
-@pytest.mark.slow
 def test_real_sequences_come_to_the_same(tmp_path, cluster, shared_data):
     here, other = make_home(tmp_path / "here"), make_home(tmp_path / "other")
     data = shared_data("japanese_vowels")
-    source = [
+    changed = [
         f"--set=data.source.train={data}/JapaneseVowels_TRAIN.ts",
         f"--set=data.source.eval={data}/JapaneseVowels_TEST.ts",
+        "--set=training={epochs: 3, learning_rate: 0.01}",
+        "--set=gate={thresholds: [{metric: accuracy, min: 0.5}]}",  # three epochs
     ]
     for one, where in ((here, ()), (other, ("--", *cluster.beam_args))):
-        done = one.sluice("run", VOWELS, *source, *where)
+        done = one.sluice("run", VOWELS, *changed, *where)
         assert done.returncode == 0, done.stdout + done.stderr
     assert_same(here, other, "japanese_vowels")
 
 
-@pytest.mark.slow
 def test_refused_data_is_refused(tmp_path, cluster):
     home = make_home(tmp_path)
     with (home.path / "data" / "demo.csv").open("a", encoding="utf-8") as file:
@@ -76,7 +62,6 @@ def test_refused_data_is_refused(tmp_path, cluster):
     assert not list((home.path / "runs").rglob("*.gz"))
 
 
-@pytest.mark.slow
 def test_a_task_manager_that_dies_in_the_middle_changes_nothing(tmp_path, home, cluster):
     other, before = make_home(tmp_path), jobs(cluster)
     command = [SLUICE, "check", DEMO, "--", *cluster.beam_args]
@@ -93,10 +78,9 @@ def test_a_task_manager_that_dies_in_the_middle_changes_nothing(tmp_path, home, 
     wait_for("a new task manager", lambda: cluster.ask("overview")["taskmanagers"] == 2, [], 120)
 
 
-@pytest.mark.slow
 def test_a_cluster_ends_as_a_whole_and_takes_its_files_with_it(tmp_path, cluster):
     del cluster  # says whether this machine can have one
-    command = [sys.executable, "-m", "pipeline.runners.flink", "--task-managers=1", f"--logs={tmp_path}"]
+    command = [sys.executable, "-m", "pipeline.runners.flink", "--workers=1", f"--logs={tmp_path}"]
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as running:
         assert running.stdout is not None
@@ -115,26 +99,6 @@ def test_a_cluster_ends_as_a_whole_and_takes_its_files_with_it(tmp_path, cluster
         "task-manager-0.log",
         "worker-pool.log",
     }
-
-
-def test_missing_jars_are_an_error_that_says_how_to_fetch_them(tmp_path, monkeypatch):
-    monkeypatch.setattr(flink, "HOME", tmp_path)
-    monkeypatch.setattr(shutil, "which", lambda _: "/usr/bin/java")
-    with (
-        pytest.raises(ConfigError, match=r"jars is missing\n.*`make flink`"),
-        flink.cluster(tmp_path / "logs"),
-    ):
-        pass
-    assert not list(tmp_path.iterdir())
-
-
-def test_missing_java_is_an_error_that_says_how_to_install_it(tmp_path, monkeypatch):
-    monkeypatch.setattr(shutil, "which", lambda _: None)
-    with (
-        pytest.raises(ConfigError, match=r"Java is missing\n.*apt-get install"),
-        flink.cluster(tmp_path / "logs"),
-    ):
-        pass
 
 
 def jobs(cluster: flink.Cluster) -> dict[str, int]:
