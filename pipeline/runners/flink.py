@@ -53,10 +53,8 @@ class Cluster:
         self._rpc, self._rest, self._jobs, self._pool = free_ports(4)
         self.task_managers: list[Process] = []
         self.rest = f"http://localhost:{self._rest}"
-        self.beam_args = [
-            *starter.beam_args(self._jobs, self._pool),
-            f"--parallelism={size.task_managers}",
-        ]
+        spread = f"--parallelism={size.task_managers}"
+        self.beam_args = starter.beam_args(self._jobs, self._pool, starter.KEEP_WORKERS, spread)
 
     def start(self) -> None:
         """Starts all processes and waits until the cluster is whole."""
@@ -68,8 +66,8 @@ class Cluster:
             *starter.serving(self._jobs, self._make.work),
         ]
         others = [
-            self._make.worker_pool(self._pool),
             self._make.java("job-manager", "-Xmx512m", _JOB_MANAGER, self._configured),
+            self._make.python("worker-pool", "pipeline.runners.worker_pool", str(self._pool)),
             self._make.java("job-server", "-Xmx512m", _JOB_SERVER, *jobs),
         ]
         wait_for("Flink's job manager", lambda: bool(self.ask("overview")), others, _LIMIT_S)
@@ -149,5 +147,11 @@ def _settings(size: Size, work: Path, rpc: int, rest: int) -> dict[str, object]:
     }
 
 
+@contextmanager
+def _beam_args(logs: Path, workers: int) -> Iterator[list[str]]:
+    with cluster(logs, Size(workers)) as made:
+        yield made.beam_args
+
+
 if __name__ == "__main__":
-    starter.serve("flink", __doc__, lambda logs, workers: cluster(logs, Size(workers)))
+    starter.serve("flink", __doc__, _beam_args)

@@ -7,7 +7,6 @@ starts it, prints the Beam arguments that run a stage on it, and ends it with Ct
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.runners import starter
@@ -17,20 +16,9 @@ _JOB_SERVER = "org.apache.beam.runners.spark.SparkJobServerDriver"
 _LIMIT_S = 120.0
 
 
-@dataclass(frozen=True)
-class Spark:
-    """A Spark that runs.
-
-    Attributes:
-      beam_args: what `sluice run CONFIG --` takes.
-    """
-
-    beam_args: list[str]
-
-
 @contextmanager
-def spark(logs: Path, workers: int = 2) -> Iterator[Spark]:
-    """Starts Spark; on leaving, all of its processes are ended and its working files removed.
+def spark(logs: Path, workers: int = 2) -> Iterator[list[str]]:
+    """Starts Spark and gives the Beam arguments; on leaving, all of its processes are ended.
 
     Args:
       logs: folder that gets a file of each process.
@@ -43,9 +31,12 @@ def spark(logs: Path, workers: int = 2) -> Iterator[Spark]:
     jobs, pool = free_ports(2)
     with starter.starter("spark", logs) as make:
         arguments = [f"--spark-master-url=local[{workers}]", *starter.serving(jobs, make.work)]
-        processes = [make.worker_pool(pool), make.java("job-server", "-Xmx3g", _JOB_SERVER, *arguments)]
+        processes = [
+            make.java("job-server", "-Xmx3g", _JOB_SERVER, *arguments),
+            make.python("worker-pool", "pipeline.runners.worker_pool", str(pool)),
+        ]
         wait_for("Beam's job server for Spark", lambda: answers(jobs) and answers(pool), processes, _LIMIT_S)
-        yield Spark([*starter.beam_args(jobs, pool), f"--sdk_worker_parallelism={workers}"])
+        yield starter.beam_args(jobs, pool, starter.KEEP_WORKERS, f"--sdk_worker_parallelism={workers}")
 
 
 if __name__ == "__main__":

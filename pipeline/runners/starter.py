@@ -6,10 +6,9 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
-from typing import Protocol
 
 from pipeline.errors import ConfigError, SluiceError
 from pipeline.runners.processes import Process
@@ -36,18 +35,21 @@ class Starter:
       work: folder for their working files, removed when they have ended.
     """
 
-    def __init__(self, java: list[str], logs: Path, work: Path, processes: ExitStack) -> None:
-        self._java, self._logs, self._processes, self.work = java, logs, processes, work
+    def __init__(self, kind: str, logs: Path, work: Path, processes: ExitStack) -> None:
+        self._kind, self._logs, self._processes, self.work = kind, logs, processes, work
 
     def java(self, name: str, *arguments: str) -> Process:
-        """Starts a class of the jars, in a process with a name."""
-        return self._start(name, [*self._java, f"-Djava.io.tmpdir={self.work}", *arguments])
+        """Starts a class of the jars, in a process with a name.
 
-    def worker_pool(self, port: int) -> Process:
-        """Starts what Beam's workers are asked of, with this Python as `python`."""
+        Raises:
+          ConfigError: Java or the jars are missing.
+        """
+        return self._start(name, [*_java(self._kind), f"-Djava.io.tmpdir={self.work}", *arguments])
+
+    def python(self, name: str, module: str, *arguments: str) -> Process:
+        """Starts a module, in a process with a name; what it starts as `python` is this Python too."""
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
-        command = [sys.executable, "-m", "pipeline.runners.worker_pool", str(port)]
-        return self._start("worker-pool", command, {"PATH": path})
+        return self._start(name, [sys.executable, "-m", module, *arguments], {"PATH": path})
 
     def _start(self, name: str, command: list[str], environment: Mapping[str, str] | None = None) -> Process:
         return self._processes.enter_context(Process(command, self._logs / f"{name}.log", environment))
@@ -58,24 +60,29 @@ def starter(kind: str, logs: Path) -> Iterator[Starter]:
     """Gives what starts processes; on leaving, all of them are ended and their working files removed.
 
     Args:
-      kind: `flink` or `spark`.
+      kind: what it is for, such as `flink`.
       logs: folder that gets a file of each process.
-
-    Raises:
-      ConfigError: Java or the jars are missing.
     """
+    logs.mkdir(parents=True, exist_ok=True)
+    with (
+        tempfile.TemporaryDirectory(prefix=f"{kind}-", ignore_cleanup_errors=True) as work,
+        ExitStack() as processes,
+    ):
+        yield Starter(kind, logs, Path(work), processes)
+
+
+def _java(kind: str) -> list[str]:
     java = shutil.which("java")
     if java is None:
         raise ConfigError("Java is missing", ["install it (Debian: apt-get install default-jre-headless)"])
     if not jars(kind).is_dir():
         raise ConfigError(f"{jars(kind)} is missing", [f"fetch what belongs there with `make {kind}`"])
     opens = [f"--add-opens=java.base/{package}=ALL-UNNAMED" for package in _OPENED]
-    logs.mkdir(parents=True, exist_ok=True)
-    with (
-        tempfile.TemporaryDirectory(prefix=f"{kind}-", ignore_cleanup_errors=True) as work,
-        ExitStack() as processes,
-    ):
-        yield Starter([java, *opens, _LOG_FORMAT, "-cp", f"{jars(kind)}/*"], logs, Path(work), processes)
+    return [java, *opens, _LOG_FORMAT, "-cp", f"{jars(kind)}/*"]
+
+
+# Else a job starts workers anew for each of its steps.
+KEEP_WORKERS = "--environment_cache_millis=10000"
 
 
 def serving(job_port: int, work: Path) -> list[str]:
@@ -89,36 +96,36 @@ def serving(job_port: int, work: Path) -> list[str]:
     ]
 
 
-def beam_args(job_port: int, pool_port: int) -> list[str]:
+def beam_args(job_port: int, pool_port: int, *more: str) -> list[str]:
     """Beam arguments that run a stage's work through a job server, in the workers of a pool."""
     return [
         "--runner=PortableRunner",
         f"--job_endpoint=localhost:{job_port}",
         "--environment_type=EXTERNAL",
         f"--environment_config=localhost:{pool_port}",
-        "--environment_cache_millis=10000",  # else a job starts workers anew for each of its steps
+        *more,
     ]
 
 
-class Usable(Protocol):
-    """What says how it is used."""
+def serve(
+    kind: str, doc: str | None, start: Callable[[Path, int], AbstractContextManager[Sequence[str]]]
+) -> None:
+    """Command line of a cluster: starts it, prints the Beam arguments, and ends it when asked to.
 
-    @property
-    def beam_args(self) -> list[str]:
-        """What `sluice run CONFIG --` takes."""
-
-
-def serve(kind: str, doc: str | None, start: Callable[[Path, int], AbstractContextManager[Usable]]) -> None:
-    """Command line of a cluster: starts it, prints how to use it, and ends it when asked to."""
+    Args:
+      kind: see `starter`.
+      doc: what the command does.
+      start: given the folder of the logs and the number of workers, gives the Beam arguments.
+    """
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--workers", type=int, default=2, metavar="N", help="worker processes (2)")
-    parser.add_argument("--logs", type=Path, default=jars(kind).with_name("logs"))
+    parser.add_argument("--logs", type=Path, default=_CHECKOUT / f".{kind}" / "logs")
     arguments = parser.parse_args()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
     try:
-        with start(arguments.logs, arguments.workers) as made:
-            print(" ".join(made.beam_args), flush=True)  # noqa: T201
+        with start(arguments.logs, arguments.workers) as beam_args:
+            print(" ".join(beam_args), flush=True)  # noqa: T201
             signal.pause()
     except KeyboardInterrupt:
         pass

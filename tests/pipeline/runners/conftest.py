@@ -29,8 +29,8 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[flink.Cluster]
 
 
 @pytest.fixture(scope="module")
-def local_spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[spark.Spark]:
-    """Spark with two worker processes."""
+def local_spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
+    """Beam arguments of a Spark with two worker processes."""
     need("spark")
     with spark.spark(tmp_path_factory.mktemp("logs")) as made:
         yield made

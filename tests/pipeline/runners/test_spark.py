@@ -12,7 +12,7 @@ DEMO = "pipeline/configs/demo.yaml"
 
 def test_the_demo_comes_to_the_same(tmp_path, local_spark):
     home, other = make_home(tmp_path / "home"), make_home(tmp_path / "other")
-    for one, where in ((home, ()), (other, ("--", *local_spark.beam_args))):
+    for one, where in ((home, ()), (other, ("--", *local_spark))):
         done = one.sluice("run", DEMO, *where)
         assert done.returncode == 0, done.stdout + done.stderr
     assert_same(home, other, "demo")
