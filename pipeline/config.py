@@ -378,6 +378,13 @@ class Run(_Section):
     root: str = "runs"
     runner: Literal["local", "beam"] = "local"
     beam_args: tuple[str, ...] = ()
+    metadata: Annotated[
+        str | None,
+        Field(
+            description="of ML Metadata: mysql://user@host:port/database, its password in MYSQL_PWD; "
+            "absent: SQLite beside the artifacts"
+        ),
+    ] = None
 
 
 def _model_name(name: str) -> str:

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from ml_metadata.proto import metadata_store_pb2
 from tfx import v1 as tfx
 from tfx.dsl.compiler import compiler, constants
 from tfx.orchestration.portable import runtime_parameter_utils
@@ -27,7 +28,7 @@ Listener = Callable[[Stage], None]
 
 def run(
     pipeline: tfx.dsl.Pipeline,
-    metadata: str,
+    metadata: metadata_store_pb2.ConnectionConfig,
     run_id: str,
     on_stage: Listener,
     may_use_cache: Callable[[str], bool] = lambda _: True,
@@ -36,7 +37,7 @@ def run(
 
     Args:
       pipeline: what `create_pipeline` made.
-      metadata: its SQLite file of ML Metadata.
+      metadata: how its ML Metadata is reached.
       run_id: name of the run in ML Metadata.
       on_stage: called when a stage begins and when it ends.
       may_use_cache: asked before a stage begins, with its name.
