@@ -1,8 +1,9 @@
 # make demo   sets everything up and runs the main job
 # make check  formatter, linter, types and fast tests
 # make test   that, then whole pipelines and long trainings
+# make test-modern   check and demo with TFX 1.21, on an older Linux too (as root)
 # make lock   resolves requirements/*.in anew
-.PHONY: setup demo format check test lock schema clean
+.PHONY: setup demo format check test test-modern lock schema clean
 
 setup: .venv/installed
 
@@ -31,6 +32,9 @@ check: setup
 
 test: check
 	$(PYTEST) -m slow
+
+test-modern:
+	@requirements/modern.sh make check demo
 
 schema: setup
 	.venv/bin/python -m pipeline.config_schema > pipeline/config.schema.json
