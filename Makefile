@@ -1,9 +1,10 @@
 # make demo   sets everything up and runs the main job
 # make check  formatter, linter, types and fast tests
 # make test   that, then whole pipelines and long trainings
+# make test-modern   check and demo with TFX 1.21, on an older Linux too (as root)
 # make lock   resolves requirements/*.in anew
 # make flink, make spark   fetch Flink or Spark, and Beam's job server for it
-.PHONY: setup demo format check test lock schema flink spark clean
+.PHONY: setup demo format check test test-modern lock schema flink spark clean
 
 setup: .venv/installed
 
@@ -32,6 +33,9 @@ check: setup
 
 test: check
 	$(PYTEST) -m slow
+
+test-modern:
+	@requirements/modern.sh make check demo
 
 schema: setup
 	.venv/bin/python -m pipeline.config_schema > pipeline/config.schema.json

@@ -1,9 +1,11 @@
 """The DAG, in the order the data flows. Read this first."""
 
+import hashlib
 import json
 from collections.abc import Mapping
 from typing import Any
 
+from ml_metadata.proto import metadata_store_pb2
 from tfx import v1 as tfx
 from tfx.dsl.components.base.base_node import BaseNode
 
@@ -34,7 +36,7 @@ def create_pipeline(
     config: Config,
     *,
     root: str,
-    metadata: str | None = None,
+    metadata: metadata_store_pb2.ConnectionConfig | None = None,
     source_fingerprint: str = "",
     kinds: Mapping[str, FeatureKind] | None = None,
     until_audit: bool = False,
@@ -47,7 +49,7 @@ def create_pipeline(
     Args:
       config: the configuration.
       root: folder of the artifacts, local or remote.
-      metadata: SQLite file of ML Metadata; None where the orchestrator brings its own.
+      metadata: how ML Metadata is reached; None where the orchestrator brings its own.
       source_fingerprint: digest of the source's content, see `fingerprint_of_source`.
       kinds: feature to kind, where `data.features` does not name them; else features of bytes are categories.
       until_audit: stop after the data has been judged.
@@ -96,14 +98,22 @@ def create_pipeline(
             on_kubeflow=on_kubeflow,
         )
     return tfx.dsl.Pipeline(
-        pipeline_name=config.name.replace("_", "-"),  # the only names Kubeflow takes
+        pipeline_name=_pipeline_name(config, root, metadata),
         pipeline_root=root,
         components=stages,
         enable_cache=True,
-        metadata_connection_config=metadata
-        and tfx.orchestration.metadata.sqlite_metadata_connection_config(metadata),
+        metadata_connection_config=metadata,
         beam_pipeline_args=beam_args(config.run),
     )
+
+
+def _pipeline_name(config: Config, root: str, metadata: metadata_store_pb2.ConnectionConfig | None) -> str:
+    """The name in ML Metadata, within which results are taken from the cache and models are compared."""
+    name = config.name.replace("_", "-")  # the only names Kubeflow takes
+    if metadata is None or not metadata.HasField("mysql"):
+        return name
+    # Others may use the database too: each `run.root` keeps its own, as it does in SQLite.
+    return f"{name}-{hashlib.sha256(root.encode()).hexdigest()[:8]}"
 
 
 def _model_stages(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipeline import __version__, record
+from pipeline import __version__, record, run_lock
 from pipeline.cli_asking import drift, predict
 from pipeline.cli_options import CONFIG, SET, WHERE, user, where
 from pipeline.cli_serving import serve
@@ -150,9 +150,7 @@ def runs(config: str | None, overrides: tuple[str, ...], root: str) -> None:
 
 
 def _run_line(folder: Path) -> str:
-    run = record.read(folder, record.RUN)
-    if run is None:
-        return f"{folder.name:<20} {folder.parent.name:<20} unfinished"
+    run = run_lock.outcome(folder)
     pushed = f"version {run['pushed']['version']}" if run["pushed"] else ""
     seconds = sum(stage["seconds"] for stage in run["stages"])
     status = "interrupted" if run["exit_code"] == INTERRUPTED else run["status"]
@@ -176,14 +174,19 @@ def _execute(
     from components.verdict.policy import PARADOX, accuracy_alone
     from pipeline import terminal
     from pipeline.config_file import load
+    from pipeline.metadata_connection import refuse_unreachable
 
     config = load(path, overrides)
     _refuse_unknown_slices(path, config)
     config = config.model_copy(
         update={"run": config.run.model_copy(update={"beam_args": (*config.run.beam_args, *beam_args)})}
     )
-    folder = record.create(Path(config.run.root) / config.name)
-    with terminal.chatter_to(folder / record.LOG, to_stderr=as_json) as console:
+    with terminal.chatter_to(Path(os.devnull)):  # MySQL's library has its own words for it
+        refuse_unreachable(config)
+    with (
+        run_lock.new_run(Path(config.run.root) / config.name) as folder,
+        terminal.chatter_to(folder / record.LOG, to_stderr=as_json) as console,
+    ):
 
         def give_up() -> None:
             record.write(folder, record.RUN, _interrupted(folder))
@@ -246,14 +249,11 @@ def _checked(folder: Path) -> dict[str, object]:
 def _interrupted(folder: Path) -> dict[str, object]:
     """run.json of a run that was ended at once."""
     return {
-        "run_id": folder.name,
-        "name": folder.parent.name,
+        **(record.read(folder, record.RUN) or record.begun(folder)),
         "status": "failed",
         "exit_code": INTERRUPTED,
         "finished": record.now(),
         "error": "interrupted",
-        "stages": [],
-        "pushed": None,
     }
 
 

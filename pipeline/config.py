@@ -386,6 +386,13 @@ class Run(_Section):
     beam_args: Annotated[
         tuple[str, ...], Field(description="of the stages' Beam pipelines, such as --runner=FlinkRunner")
     ] = ()
+    metadata: Annotated[
+        str | None,
+        Field(
+            description="of ML Metadata: mysql://user@host:port/database, its password in MYSQL_PWD; "
+            "absent: SQLite beside the artifacts"
+        ),
+    ] = None
 
 
 def _model_name(name: str) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from components.auditor.checks import CHECKS
 from components.servability.versions import known_versions
+from pipeline import metadata_connection
 from pipeline.config import RESERVED_FEATURES, Config, GivenSource, format_of, matches, source_paths
 from pipeline.gate_checks import gate_problems
 from pipeline.words import nearest
@@ -20,6 +21,7 @@ def contradictions(config: Config) -> list[str]:
     checks = (
         _format_problems, _label_problems, _task_problems, _unnamed_problems, _column_problems,
         _split_problems, _audit_problems, gate_problems, _servability_problems, _remote_problems,
+        _metadata_problems,
     )  # fmt: skip
     return [problem for check in checks for problem in check(config)]
 
@@ -212,6 +214,14 @@ def _schema_problems(path: Path) -> Iterator[str]:
         yield f"schema: cannot read {path} ({error.strerror})"
     except (UnicodeDecodeError, text_format.ParseError) as error:
         yield f"schema: {path} is no schema in text format ({error})"
+
+
+def _metadata_problems(config: Config) -> Iterator[str]:
+    if config.run.metadata is not None:
+        try:
+            metadata_connection.parse(config.run.metadata)
+        except ValueError as error:
+            yield f"run.metadata: {error}"
 
 
 def _remote_problems(config: Config) -> Iterator[str]:

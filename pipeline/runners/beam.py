@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from ml_metadata.proto import metadata_store_pb2
 from tfx.orchestration.beam import beam_dag_runner
 from tfx.proto.orchestration import pipeline_pb2
 
@@ -20,7 +21,7 @@ from pipeline.runners.stage import Listener, told
 class _Watched:
     """A run at work in this process, as its stages see it."""
 
-    metadata: str
+    metadata: metadata_store_pb2.ConnectionConfig
     on_stage: Listener
     errors: list[BaseException] = field(default_factory=list)
 
@@ -47,12 +48,17 @@ class _Runner(beam_dag_runner.BeamDagRunner):
     _PIPELINE_NODE_DO_FN_CLS = _Stage
 
 
-def run(pipeline: pipeline_pb2.Pipeline, metadata: str, run_id: str, on_stage: Listener) -> None:
+def run(
+    pipeline: pipeline_pb2.Pipeline,
+    metadata: metadata_store_pb2.ConnectionConfig,
+    run_id: str,
+    on_stage: Listener,
+) -> None:
     """Runs every stage once those it needs are done.
 
     Args:
       pipeline: see `stage.compiled`.
-      metadata: its SQLite file of ML Metadata.
+      metadata: how its ML Metadata is reached.
       run_id: name of the run in ML Metadata.
       on_stage: called when a stage begins and when it ends.
 

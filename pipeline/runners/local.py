@@ -1,17 +1,23 @@
 """Runs a pipeline in this process, stage after stage, with TFX's LocalDagRunner."""
 
+from ml_metadata.proto import metadata_store_pb2
 from tfx import v1 as tfx
 from tfx.proto.orchestration import pipeline_pb2
 
 from pipeline.runners.stage import Listener, told
 
 
-def run(pipeline: pipeline_pb2.Pipeline, metadata: str, run_id: str, on_stage: Listener) -> None:
+def run(
+    pipeline: pipeline_pb2.Pipeline,
+    metadata: metadata_store_pb2.ConnectionConfig,
+    run_id: str,
+    on_stage: Listener,
+) -> None:
     """Runs every stage in order.
 
     Args:
       pipeline: see `stage.compiled`.
-      metadata: its SQLite file of ML Metadata.
+      metadata: how its ML Metadata is reached.
       run_id: name of the run in ML Metadata.
       on_stage: called when a stage begins and when it ends.
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
+from ml_metadata.proto import metadata_store_pb2
 from tfx import v1 as tfx
 from tfx.dsl.compiler import compiler, constants
 from tfx.orchestration.portable import runtime_parameter_utils
@@ -47,13 +48,15 @@ def compiled(
 
 
 @contextmanager
-def told(name: str, on_stage: Listener, metadata: str, run_id: str) -> Iterator[None]:
+def told(
+    name: str, on_stage: Listener, metadata: metadata_store_pb2.ConnectionConfig, run_id: str
+) -> Iterator[None]:
     """Tells a listener that a stage begins, and how the body ended.
 
     Args:
       name: of the stage.
       on_stage: the listener.
-      metadata: SQLite file of ML Metadata, asked whether the stage took its outputs from an earlier run.
+      metadata: how ML Metadata is reached; asked whether the stage took its outputs from an earlier run.
       run_id: name of the run in ML Metadata.
     """
     stage, began = Stage(name, "running"), time.monotonic()
