@@ -144,6 +144,7 @@ def _settings(size: Size, work: Path, rpc: int, rest: int) -> dict[str, object]:
         "restart-strategy.fixed-delay.attempts": 3,
         "restart-strategy.fixed-delay.delay": "1 s",
         "heartbeat.interval": 2000,  # ms
+        "blob.service.cleanup.interval": 60,  # s; each job leaves copies of the jars
     }
 
 
