@@ -1,0 +1,138 @@
+"""All checks, in the order in which their results come: what takes long comes last."""
+
+import os
+import shlex
+import sys
+import sysconfig
+from collections.abc import Iterator, Mapping, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from tempfile import gettempdir
+from typing import Any
+
+from pipeline.doctor import beam_runners, checks, machine, stack
+from pipeline.doctor.child import ask
+from pipeline.doctor.result import Result
+
+ROOT = Path(__file__).resolve().parents[2]
+RUN_ROOT, PUSH_TO = "runs", "serving_models"  # where a configuration in the working directory writes
+_CONFIG_LIMIT_S, _IMPORT_LIMIT_S = 120.0, 300.0
+
+# To add a check: a function in `checks.py` (facts in, a `Result` out), and a line in `examine`. What the
+# configuration has to tell it is a key of what `config_trial.main` returns.
+
+
+def examine(config: str | None, overrides: Sequence[str] = ()) -> Iterator[Result]:
+    """The result of each check, as it ends.
+
+    Args:
+      config: the configuration that is to run here, if any.
+      overrides: change its keys, see `config_file.load`.
+    """
+    here = machine.this_platform()
+    install, reinstall = (_install(here.stack, anew=anew) for anew in (False, True))
+    yield checks.python(here)
+    mend = reinstall
+    if here.stack:
+        packages = _packages(here.stack, install)
+        mend = reinstall if packages.state == "ok" else install
+        yield packages
+    site = shlex.quote(sysconfig.get_paths()["purelib"])
+    yield checks.bytecode(machine.uncompiled(), written=not sys.dont_write_bytecode, site=site)
+    yield checks.memory(machine.memory())
+    chosen: Mapping[str, Any] = {"root": RUN_ROOT, "name": "", "push_base": PUSH_TO}
+    if config is not None:
+        answer = ask("pipeline.doctor.config_trial", [config, list(overrides)], _CONFIG_LIMIT_S)
+        chosen = answer.report
+        yield checks.configuration(config, answer)
+        if "source_problems" in chosen:
+            yield checks.sources(chosen, f"sluice check {config}")
+    yield from _folders(chosen)
+    engine = machine.said(["docker", "version", "--format", "{{.Server.Version}}"])
+    yield checks.docker(engine, needed=chosen.get("docker", False))
+    yield from beam_runners.results(chosen.get("beam_args", []), ROOT / ".flink")
+    yield from _libraries(chosen, install, mend)
+
+
+def _install(row: stack.Stack | None, *, anew: bool) -> str:
+    """The command that installs the pinned requirements in this environment."""
+    own = ROOT / ".venv"
+    if row is None or (own.exists() and own.samefile(sys.prefix)):
+        return f"make -C {ROOT} clean setup" if anew else f"{ROOT}/requirements/install.sh"
+    program, flag = f"{sys.executable} -m pip install", "--force-reinstall"
+    if find_spec("pip") is None:
+        program, flag = f"uv pip install --python {sys.executable}", "--reinstall"
+    return f"{program} {f'{flag} ' if anew else ''}--require-hashes -r {ROOT / row.requirements}"
+
+
+def _packages(row: stack.Stack, install: str) -> Result:
+    try:
+        different = stack.differences(ROOT / row.requirements)
+    except FileNotFoundError:
+        different = None
+    return checks.packages(row.requirements, different, install)
+
+
+def _folders(chosen: Mapping[str, Any]) -> Iterator[Result]:
+    """Whether a run can write where it writes, on this machine."""
+    size = chosen.get("source_bytes", 0)
+    try:
+        temporary = machine.try_folder(Path(gettempdir()), links=False)
+    except FileNotFoundError as error:
+        temporary = machine.Folder(Path(os.environ.get("TMPDIR", "/tmp")), 0, str(error))  # noqa: S108
+    yield checks.folder("temporary folder", str(temporary.path), temporary, size, "export TMPDIR=FOLDER")
+    for key, place, inner in _places(chosen):
+        if "://" in place:
+            continue
+        tried = [
+            machine.try_folder(path, links=key == "run.root") for path in (Path(place), Path(place, inner))
+        ]
+        worst = min(tried, key=lambda one: (not one.error, one.free))
+        yield checks.folder(key, place, worst, size, f"--set {key}=FOLDER, or chown {worst.path} to you")
+
+
+def _places(chosen: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """Key of the configuration, folder, and what lies in it that has to be written, too."""
+    if "root" not in chosen:
+        return []
+    home = f"{chosen['root'].rstrip('/')}/{chosen['name']}"
+    return [("run.root", home, "artifacts"), ("push.to", chosen["push_base"], ".sluice")]
+
+
+def _libraries(chosen: Mapping[str, Any], install: str, mend: str) -> Iterator[Result]:
+    """What importing TFX shows, which takes most of the time.
+
+    Args:
+      chosen: what the configuration says.
+      install: the command that installs what is pinned.
+      mend: that for packages that are there and broken, or not there.
+    """
+    places = {key: place for key, place, _ in _places(chosen) if "://" in place}
+    answer = ask("pipeline.doctor.import_trial", list(places.values()), _IMPORT_LIMIT_S)
+    found = answer.report
+    causes = []
+    if found:
+        causes = [
+            checks.keras(found["keras"], os.environ),
+            checks.import_path(found["elsewhere"], os.environ.get("PYTHONPATH")),
+        ]
+    yield checks.imports(answer, next((one.remedy for one in causes if one.state != "ok"), mend))
+    yield from causes
+    for key, place in places.items():
+        yield checks.remote(key, place, found.get("places", {}).get(place))
+    if "absent" in found:
+        yield checks.components(found["absent"], mend)
+        yield checks.gpu(_visible_gpus(), found["gpus"], _with_cuda(found["tensorflow"]))
+        yield checks.kubeflow(there=found["kubeflow"], install=install)
+
+
+def _with_cuda(version: str) -> str:
+    if os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1"):
+        return "unset CUDA_VISIBLE_DEVICES"
+    return f'{sys.executable} -m pip install "tensorflow[and-cuda]=={version}"'
+
+
+def _visible_gpus() -> int:
+    """How many GPUs the driver shows."""
+    said = machine.said(["nvidia-smi", "-L"])
+    return sum(line.startswith("GPU ") for line in said[1].splitlines()) if said and said[0] == 0 else 0
