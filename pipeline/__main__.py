@@ -6,8 +6,8 @@ try:
     from pipeline.cli import main
 except ModuleNotFoundError as error:
     sys.exit(
-        f"sluice needs the package {error.name}, which {sys.executable} does not have: make setup installs all "
-        "that is needed in .venv, requirements/ names it"
+        f"sluice needs the package {error.name}, which {sys.executable} does not have; "
+        "make setup installs in .venv all that is needed"
     )
 
 main()

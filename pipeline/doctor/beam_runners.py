@@ -2,10 +2,10 @@
 
 import os
 import re
+import shutil
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from importlib import metadata
 from pathlib import Path
 
 from pipeline.doctor.machine import said
@@ -13,48 +13,61 @@ from pipeline.doctor.result import Result, lack, stops
 
 _CONNECT_S = 5.0
 _OLDEST_JAVA = 11
+_INSTALL_JAVA = "apt-get install openjdk-17-jre-headless"
+_STARTS_JAVA = re.compile(r"--runner=(.*\.)?(Flink|Spark)Runner")
+_JAR = re.compile(r"--(flink|spark)_job_server_jar=")
 _SERVER = re.compile(r"--(?:job_endpoint|flink_master|environment_config)=(?:https?://)?([^/:]+):(\d+)")
 
 
-def results(beam_args: Sequence[str], jars: Path) -> Iterator[Result]:
-    """Whether Flink can be used, and whether the servers that a configuration names answer.
+def results(beam_args: Sequence[str], root: Path) -> Iterator[Result]:
+    """Whether Flink can be used, and whether what a configuration runs on is there.
 
     Args:
       beam_args: of the configuration.
-      jars: the folder of the job servers' jars.
+      root: the checkout, in which `make flink` leaves its jars.
     """
-    needed = any(re.fullmatch(r"--runner=(.*\.)?FlinkRunner", one) for one in beam_args)
-    named = [one.partition("=")[2] for one in beam_args if one.startswith("--flink_job_server_jar=")]
-    found = [Path(one) for one in named] or sorted(jars.glob("beam-runners-flink-*-job-server-*.jar"))
-    yield flink(java(), [one.name for one in found if one.is_file()], beam_version(), needed=needed)
-    places = [match.groups() for match in map(_SERVER.fullmatch, beam_args) if match]
-    if places:
+    java = java_version()
+    fetched = any((root / ".flink" / "jars").glob("beam-runners-flink-*.jar"))
+    yield flink(java, fetched=fetched, maven=shutil.which("mvn") is not None)
+    if any(_STARTS_JAVA.fullmatch(one) for one in beam_args):
+        jars = [one.partition("=")[2] for one in beam_args if _JAR.match(one)]
+        yield job_server(java, [jar for jar in jars if "://" not in jar and not Path(jar).is_file()])
+    if places := [match.groups() for match in map(_SERVER.fullmatch, beam_args) if match]:
         yield servers([f"{host}:{port}" for host, port in places if not answers(host, int(port))])
 
 
-def flink(java: int | None, jars: Sequence[str], beam: str | None, *, needed: bool = False) -> Result:
-    """Whether Beam's Flink runner can start its job server.
+def flink(java: int | None, *, fetched: bool, maven: bool) -> Result:
+    """Whether the project's own Flink cluster can be started.
 
     Args:
       java: major version of Java, None where there is none.
-      jars: names of the job servers' jars.
-      beam: version of Beam, None where it is not installed.
-      needed: whether the configuration runs on Flink.
+      fetched: whether the jars of `make flink` are here.
+      maven: whether there is Maven, which fetches them.
     """
-    suited = [jar for jar in jars if beam and jar.endswith(f"-{beam}.jar")]
-    if java is not None and java >= _OLDEST_JAVA and suited:
-        return Result("flink", f"Java {java}, {suited[-1]}")
-    missing, remedies = [], []
-    if java is None or java < _OLDEST_JAVA:
-        missing.append("no Java" if java is None else f"Java {java}, expected {_OLDEST_JAVA} or newer")
-        remedies.append("apt-get install openjdk-17-jre-headless")
-    if not suited:
-        missing.append(f"{', '.join(jars)}, expected one of Beam {beam}" if jars else "no job server's jar")
-        remedies.append("make flink")
-    ruled_out = "--runner=FlinkRunner"
-    if needed:
-        ruled_out = "sluice run with this configuration"
-    return lack("flink", "; ".join(missing), ruled_out, " && ".join(remedies), stops_run=needed)
+    lacks = {
+        _no_java(java): _INSTALL_JAVA,
+        "" if fetched or maven else "no Maven, which fetches Flink": "apt-get install maven",
+        "" if fetched else "Flink is not fetched": "make flink",
+    }
+    if missing := [lacking for lacking in lacks if lacking]:
+        remedy = " && ".join(lacks[lacking] for lacking in missing)
+        return lack("flink", "; ".join(missing), "running on Flink", remedy)
+    return Result("flink", f"Java {java}, and the jars of make flink")
+
+
+def job_server(java: int | None, absent: Sequence[str]) -> Result:
+    """Whether Beam can start the job server that a configuration needs."""
+    if no_java := _no_java(java):
+        return stops("job server", no_java, _INSTALL_JAVA)
+    if absent:
+        return stops("job server", f"no file {', '.join(absent)}", "correct run.beam_args")
+    return Result("job server", f"Java {java}")
+
+
+def _no_java(java: int | None) -> str:
+    if java is None:
+        return "no Java"
+    return "" if java >= _OLDEST_JAVA else f"Java {java}, expected {_OLDEST_JAVA} or newer"
 
 
 def servers(silent: Sequence[str]) -> Result:
@@ -73,14 +86,7 @@ def answers(host: str, port: int) -> bool:
     return False
 
 
-def beam_version() -> str | None:
-    """Version of Beam; None where it is not installed."""
-    with suppress(metadata.PackageNotFoundError):
-        return metadata.version("apache-beam")
-    return None
-
-
-def java() -> int | None:
+def java_version() -> int | None:
     """Major version of the Java that Beam starts; None where there is none."""
     home = os.environ.get("JAVA_HOME")
     answer = said([f"{home}/bin/java" if home else "java", "-version"])

@@ -1,5 +1,7 @@
 """What is found here, judged: facts in, results out."""
 
+import errno
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,7 +18,7 @@ _SHOWN = 5
 _CUTTING = ("KERAS_MAX_EPOCHS", "KERAS_MAX_STEPS_PER_EPOCH")
 
 
-def python(here: Platform) -> Result:
+def python(here: Platform, reinstall: str) -> Result:
     """Whether a stack runs on this machine, with this Python."""
     version, libc = _dotted(here.python), f"glibc {_dotted(here.glibc)}" if here.glibc else "no glibc"
     found = f"Python {version} on {here.system} {here.machine}, {libc}"
@@ -32,9 +34,7 @@ def python(here: Platform) -> Result:
     suited = " or ".join(_dotted(one) for stack in here.stacks for one in stack.pythons)
     if here.python in MODERN.pythons and here.stacks == (CLASSIC,):
         found += f"; TFX {MODERN.tfx}, which this Python needs, needs glibc {_dotted(MODERN_GLIBC)}"
-    return stops(
-        "python", f"{found}; expected Python {suited}", "make clean setup, which finds or installs it"
-    )
+    return stops("python", f"{found}; expected Python {suited}", f"{reinstall}, which finds or installs it")
 
 
 def _dotted(version: Sequence[int]) -> str:
@@ -60,13 +60,20 @@ def _shown(names: Sequence[str]) -> str:
     return f"{', '.join(names[:_SHOWN])}{more}"
 
 
-def bytecode(uncompiled: Sequence[str], *, written: bool, site: str) -> Result:
-    """Whether each start compiles the libraries anew."""
-    if not uncompiled or written:
-        return Result("bytecode", "compiled" if not uncompiled else "is compiled by the first run")
+def bytecode(compiled: Mapping[str, bool], *, written: bool, site: str) -> Result:
+    """Whether each start compiles the libraries anew.
+
+    Args:
+      compiled: whether there is bytecode, by package.
+      written: whether this environment lets Python write it.
+      site: the folder of the packages.
+    """
+    missing = [name for name, there in compiled.items() if not there]
+    if not missing or written:
+        return Result("bytecode", "the first run writes it" if missing else "compiled")
     return warning(
         "bytecode",
-        f"{', '.join(uncompiled)} without bytecode, and PYTHONDONTWRITEBYTECODE is set",
+        f"{', '.join(missing)} without bytecode, and PYTHONDONTWRITEBYTECODE is set",
         "each command compiles them again, which takes longer than the rest of its start",
         f"env -u PYTHONDONTWRITEBYTECODE python -m compileall -q -j 0 {site}",
     )
@@ -95,6 +102,8 @@ def folder(name: str, wanted: str, tried: Folder, needed: int, remedy: str) -> R
       remedy: where it cannot be written.
     """
     if tried.error:
+        if tried.error == os.strerror(errno.EACCES):
+            remedy = f"sudo chown $USER {tried.path}, or {remedy}"
         return stops(name, f"{tried.path} cannot be written: {tried.error}", remedy)
     how = "written" if str(tried.path) == wanted else f"{tried.path} was written"
     found = f"{wanted}: {how}; {_size(tried.free)} free"

@@ -29,8 +29,7 @@ def main(given: tuple[str, list[str]]) -> dict[str, Any]:
     found: dict[str, Any] = {
         "source_problems": [problem for problem in problems if problem.startswith("data.source:")],
         "source_bytes": 0,
-        "name": config.name,
-        "root": config.run.root,
+        "root": f"{config.run.root.rstrip('/')}/{config.name}",
         "push_base": config.push_base,
         "beam_args": config.run.beam_args,
         "docker": config.servability.tf_serving_image is not None,

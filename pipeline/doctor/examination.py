@@ -30,17 +30,16 @@ def examine(config: str | None, overrides: Sequence[str] = ()) -> Iterator[Resul
       overrides: change its keys, see `config_file.load`.
     """
     here = machine.this_platform()
-    install, reinstall = (_install(here.stack, anew=anew) for anew in (False, True))
-    yield checks.python(here)
-    mend = reinstall
-    if here.stack:
+    install, mend = (_install(here.stack, anew=anew) for anew in (False, True))
+    yield checks.python(here, mend)
+    if here.stack:  # else there are no pins to compare with
         packages = _packages(here.stack, install)
-        mend = reinstall if packages.state == "ok" else install
         yield packages
-    site = shlex.quote(sysconfig.get_paths()["purelib"])
-    yield checks.bytecode(machine.uncompiled(), written=not sys.dont_write_bytecode, site=site)
+        if packages.state != "ok":
+            mend = install
+    yield from _bytecode()
     yield checks.memory(machine.memory())
-    chosen: Mapping[str, Any] = {"root": RUN_ROOT, "name": "", "push_base": PUSH_TO}
+    chosen: Mapping[str, Any] = {"root": f"{Path.cwd()}/{RUN_ROOT}", "push_base": f"{Path.cwd()}/{PUSH_TO}"}
     if config is not None:
         answer = ask("pipeline.doctor.config_trial", [config, list(overrides)], _CONFIG_LIMIT_S)
         chosen = answer.report
@@ -50,14 +49,14 @@ def examine(config: str | None, overrides: Sequence[str] = ()) -> Iterator[Resul
     yield from _folders(chosen)
     engine = machine.said(["docker", "version", "--format", "{{.Server.Version}}"])
     yield checks.docker(engine, needed=chosen.get("docker", False))
-    yield from beam_runners.results(chosen.get("beam_args", []), ROOT / ".flink")
+    yield from beam_runners.results(chosen.get("beam_args", []), ROOT)
     yield from _libraries(chosen, install, mend)
 
 
 def _install(row: stack.Stack | None, *, anew: bool) -> str:
     """The command that installs the pinned requirements in this environment."""
-    own = ROOT / ".venv"
-    if row is None or (own.exists() and own.samefile(sys.prefix)):
+    own = ROOT / ".venv" / "bin"
+    if row is None or (own.exists() and own.samefile(Path(sys.executable).parent)):
         return f"make -C {ROOT} clean setup" if anew else f"{ROOT}/requirements/install.sh"
     program, flag = f"{sys.executable} -m pip install", "--force-reinstall"
     if find_spec("pip") is None:
@@ -71,6 +70,13 @@ def _packages(row: stack.Stack, install: str) -> Result:
     except FileNotFoundError:
         different = None
     return checks.packages(row.requirements, different, install)
+
+
+def _bytecode() -> Iterator[Result]:
+    compiled = machine.compiled()
+    if compiled:
+        site = shlex.quote(sysconfig.get_paths()["purelib"])
+        yield checks.bytecode(compiled, written=not sys.dont_write_bytecode, site=site)
 
 
 def _folders(chosen: Mapping[str, Any]) -> Iterator[Result]:
@@ -88,15 +94,14 @@ def _folders(chosen: Mapping[str, Any]) -> Iterator[Result]:
             machine.try_folder(path, links=key == "run.root") for path in (Path(place), Path(place, inner))
         ]
         worst = min(tried, key=lambda one: (not one.error, one.free))
-        yield checks.folder(key, place, worst, size, f"--set {key}=FOLDER, or chown {worst.path} to you")
+        yield checks.folder(key, place, worst, size, f"--set {key}=FOLDER")
 
 
 def _places(chosen: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     """Key of the configuration, folder, and what lies in it that has to be written, too."""
     if "root" not in chosen:
         return []
-    home = f"{chosen['root'].rstrip('/')}/{chosen['name']}"
-    return [("run.root", home, "artifacts"), ("push.to", chosen["push_base"], ".sluice")]
+    return [("run.root", chosen["root"], "artifacts"), ("push.to", chosen["push_base"], ".sluice")]
 
 
 def _libraries(chosen: Mapping[str, Any], install: str, mend: str) -> Iterator[Result]:
@@ -111,11 +116,10 @@ def _libraries(chosen: Mapping[str, Any], install: str, mend: str) -> Iterator[R
     answer = ask("pipeline.doctor.import_trial", list(places.values()), _IMPORT_LIMIT_S)
     found = answer.report
     causes = []
-    if found:
-        causes = [
-            checks.keras(found["keras"], os.environ),
-            checks.import_path(found["elsewhere"], os.environ.get("PYTHONPATH")),
-        ]
+    if "elsewhere" in found:
+        causes.append(checks.import_path(found["elsewhere"], os.environ.get("PYTHONPATH")))
+    if found.get("keras"):
+        causes.append(checks.keras(found["keras"], os.environ))
     yield checks.imports(answer, next((one.remedy for one in causes if one.state != "ok"), mend))
     yield from causes
     for key, place in places.items():

@@ -35,11 +35,11 @@ def _glibc() -> Version | None:
     return (int(found[1]), int(found[2])) if found else None
 
 
-def uncompiled() -> list[str]:
-    """The large packages that lie here without bytecode."""
+def compiled() -> dict[str, bool]:
+    """Whether the large packages have bytecode, of those that are installed."""
     specs = ((name, find_spec(name)) for name in _COMPILED)
     files = [(name, spec.origin) for name, spec in specs if spec is not None and spec.origin is not None]
-    return [name for name, file in files if not Path(cache_from_source(file)).exists()]
+    return {name: Path(cache_from_source(file)).exists() for name, file in files}
 
 
 @dataclass(frozen=True)
