@@ -18,10 +18,19 @@ _SHOWN = 5
 _CUTTING = ("KERAS_MAX_EPOCHS", "KERAS_MAX_STEPS_PER_EPOCH")
 
 
-def python(here: Platform, reinstall: str) -> Result:
-    """Whether a stack runs on this machine, with this Python."""
+def python(here: Platform, reinstall: str, *, optimized: int = 0) -> Result:
+    """Whether a stack runs on this machine, with this Python.
+
+    Args:
+      here: the machine.
+      reinstall: the command that sets up another Python.
+      optimized: the level of Python's optimization; the second strips docstrings.
+    """
     version, libc = _dotted(here.python), f"glibc {_dotted(here.glibc)}" if here.glibc else "no glibc"
     found = f"Python {version} on {here.system} {here.machine}, {libc}"
+    if here.stack and optimized > 1:
+        found += "; it strips docstrings, and TensorFlow reads its own"
+        return stops("python", found, "unset PYTHONOPTIMIZE, and call python without -OO")
     if here.stack:
         return Result("python", f"{found}: TFX {here.stack.tfx}")
     if not here.stacks:

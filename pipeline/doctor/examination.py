@@ -30,13 +30,12 @@ def examine(config: str | None, overrides: Sequence[str] = ()) -> Iterator[Resul
       overrides: change its keys, see `config_file.load`.
     """
     here = machine.this_platform()
-    install, mend = (_install(here.stack, anew=anew) for anew in (False, True))
-    yield checks.python(here, mend)
+    install, reinstall = (_install(here.stack, anew=anew) for anew in (False, True))
+    python = checks.python(here, reinstall, optimized=sys.flags.optimize)
+    yield python
+    packages = _packages(here.stack, install) if here.stack else Result("packages", "")
     if here.stack:  # else there are no pins to compare with
-        packages = _packages(here.stack, install)
         yield packages
-        if packages.state != "ok":
-            mend = install
     yield from _bytecode()
     yield checks.memory(machine.memory())
     chosen: Mapping[str, Any] = {"root": f"{Path.cwd()}/{RUN_ROOT}", "push_base": f"{Path.cwd()}/{PUSH_TO}"}
@@ -50,7 +49,7 @@ def examine(config: str | None, overrides: Sequence[str] = ()) -> Iterator[Resul
     engine = machine.said(["docker", "version", "--format", "{{.Server.Version}}"])
     yield checks.docker(engine, needed=chosen.get("docker", False))
     yield from beam_runners.results(chosen.get("beam_args", []), ROOT)
-    yield from _libraries(chosen, install, mend)
+    yield from _libraries(chosen, [python, packages], install, reinstall)
 
 
 def _install(row: stack.Stack | None, *, anew: bool) -> str:
@@ -104,13 +103,16 @@ def _places(chosen: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     return [("run.root", chosen["root"], "artifacts"), ("push.to", chosen["push_base"], ".sluice")]
 
 
-def _libraries(chosen: Mapping[str, Any], install: str, mend: str) -> Iterator[Result]:
+def _libraries(
+    chosen: Mapping[str, Any], installed: Sequence[Result], install: str, reinstall: str
+) -> Iterator[Result]:
     """What importing TFX shows, which takes most of the time.
 
     Args:
       chosen: what the configuration says.
+      installed: what was found of Python and packages, without importing them.
       install: the command that installs what is pinned.
-      mend: that for packages that are there and broken, or not there.
+      reinstall: that which does so although it is there.
     """
     places = {key: place for key, place, _ in _places(chosen) if "://" in place}
     answer = ask("pipeline.doctor.import_trial", list(places.values()), _IMPORT_LIMIT_S)
@@ -120,12 +122,13 @@ def _libraries(chosen: Mapping[str, Any], install: str, mend: str) -> Iterator[R
         causes.append(checks.import_path(found["elsewhere"], os.environ.get("PYTHONPATH")))
     if found.get("keras"):
         causes.append(checks.keras(found["keras"], os.environ))
-    yield checks.imports(answer, next((one.remedy for one in causes if one.state != "ok"), mend))
+    remedies = [one.remedy for one in (*causes, *installed) if one.state != "ok"]
+    yield checks.imports(answer, next(iter(remedies), reinstall))
     yield from causes
     for key, place in places.items():
         yield checks.remote(key, place, found.get("places", {}).get(place))
     if "absent" in found:
-        yield checks.components(found["absent"], mend)
+        yield checks.components(found["absent"], reinstall)
         yield checks.gpu(_visible_gpus(), found["gpus"], _with_cuda(found["tensorflow"]))
         yield checks.kubeflow(there=found["kubeflow"], install=install)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import numpy as np
 import pytest
 
 from pipeline.config import Push, Run
@@ -32,11 +33,8 @@ gate:
 
 @pytest.fixture
 def config(write) -> Path:
-    rows = [
-        f"s{sequence},{step},{sequence % 2 + step},{'ny'[sequence % 2]}"
-        for sequence in range(60)
-        for step in range(3)
-    ]
+    numbers = np.random.default_rng(1).normal(size=600)
+    rows = [f"s{at // 3},{at % 3},{number},{'ny'[at // 3 % 2]}" for at, number in enumerate(numbers)]
     write("rows.csv", "\n".join(["id,t,x,y", *rows]))
     return write("sluice.yaml", CONFIG)
 

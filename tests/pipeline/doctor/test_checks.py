@@ -19,6 +19,13 @@ def test_a_python_of_a_stack_that_runs_here_is_fine():
     assert found.found == "Python 3.10 on Linux x86_64, glibc 2.36: TFX 1.16"
 
 
+def test_a_python_without_docstrings_stops_a_run():
+    found = checks.python(Platform("Linux", "x86_64", GLIBC_236, (3, 10)), "make", optimized=2)
+    assert found.stops_run
+    assert found.found.endswith("it strips docstrings, and TensorFlow reads its own")
+    assert found.remedy == "unset PYTHONOPTIMIZE, and call python without -OO"
+
+
 def test_a_python_whose_stack_needs_a_newer_glibc_says_so():
     found = checks.python(Platform("Linux", "x86_64", GLIBC_236, (3, 12)), "make clean setup")
     assert found.stops_run
