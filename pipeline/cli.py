@@ -13,6 +13,7 @@ import click
 
 from pipeline import __version__, record, run_lock
 from pipeline.cli_asking import drift, predict
+from pipeline.cli_doctor import doctor
 from pipeline.cli_options import CONFIG, SET, WHERE, user, where
 from pipeline.cli_serving import serve
 from pipeline.cli_versions import rollback, versions
@@ -157,7 +158,7 @@ def _run_line(folder: Path) -> str:
     return f"{run['run_id']:<20} {run['name']:<20} {status:<14} {seconds:7.1f} s  {pushed}".rstrip()
 
 
-for _command in (versions, rollback, serve, predict, drift):
+for _command in (versions, rollback, serve, predict, drift, doctor):
     cli.add_command(_command)
 
 
@@ -311,6 +312,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(INTERRUPTED)
     except SluiceError as error:
         _fail(str(error), error.exit_code, arguments)
+    except ImportError as error:
+        _fail(f"cannot be loaded: {error}; sluice doctor says what is missing, and the remedy", 1, arguments)
     except Exception as error:  # noqa: BLE001 (the last resort: one line, not a traceback)
         _fail(f"unexpected {type(error).__name__}: {error}", 1, arguments)
 
