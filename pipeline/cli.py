@@ -13,6 +13,7 @@ import click
 
 from pipeline import __version__, record
 from pipeline.cli_asking import drift, predict
+from pipeline.cli_compile import compile_
 from pipeline.cli_options import CONFIG, SET, user
 from pipeline.cli_serving import serve
 from pipeline.cli_versions import rollback, versions
@@ -140,7 +141,7 @@ def _run_line(folder: Path) -> str:
     return f"{run['run_id']:<20} {run['name']:<20} {status:<14} {seconds:7.1f} s  {pushed}".rstrip()
 
 
-for _command in (versions, rollback, serve, predict, drift):
+for _command in (compile_, versions, rollback, serve, predict, drift):
     cli.add_command(_command)
 
 

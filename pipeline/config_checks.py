@@ -10,6 +10,7 @@ from components.auditor.checks import CHECKS
 from components.servability.versions import known_versions
 from pipeline.config import RESERVED_FEATURES, Config, GivenSource, format_of, matches, source_paths
 from pipeline.gate_checks import gate_problems
+from pipeline.kubeflow_checks import kubeflow_problems
 from pipeline.words import nearest
 from serving import docker_server
 
@@ -41,6 +42,7 @@ def contradictions(config: Config) -> list[str]:
     checks = (
         _format_problems, _label_problems, _task_problems, _unnamed_problems, _column_problems,
         _split_problems, _audit_problems, gate_problems, _servability_problems, _remote_problems,
+        kubeflow_problems,
     )  # fmt: skip
     return [problem for check in checks for problem in check(config)]
 

@@ -74,6 +74,28 @@ def load(path: str | Path, overrides: Sequence[str] = (), *, local_files: bool =
     return config
 
 
+def changed(config: Config, override: str) -> Config:
+    """A configuration with one key changed when a run is started, checked as in a file.
+
+    Args:
+      config: the configuration.
+      override: `key.path=value`, as in `load`.
+
+    Raises:
+      ConfigError: with every mistake found.
+    """
+    raw = json.loads(config.model_dump_json(exclude_unset=True, by_alias=True))
+    try:
+        _override(raw, override)
+    except ValueError as error:
+        raise ConfigError("the run was started with a mistake", [str(error)]) from error
+    found, problems = _validate(raw)
+    problems = problems or list(contradictions(found) if found else ())
+    if problems or found is None:
+        raise ConfigError(f"the run was started with {_count(len(problems), 'mistake')}", problems)
+    return found
+
+
 def _count(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
