@@ -20,7 +20,7 @@ def with_source(config: Config, source: str) -> Config:
     """
     if not source:
         return config
-    found = changed(config, f"data.source={source}")
+    found = changed(config, "data", "source", source)
     if found.format != config.format:
         raise ConfigError(
             "the run was started with another kind of data",
@@ -39,4 +39,4 @@ def with_thresholds(config: Config, thresholds: str) -> Config:
     Raises:
       ConfigError: a metric, slice or bound that there is not, or none.
     """
-    return changed(config, f"gate.thresholds={thresholds}") if thresholds else config
+    return changed(config, "gate", "thresholds", thresholds) if thresholds else config

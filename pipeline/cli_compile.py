@@ -37,10 +37,12 @@ def compile_(config: str, overrides: tuple[str, ...], output: Path, image: str |
         raise ConfigError(f"{output}: there is no folder {output.parent}", ["make it, or give another file"])
     image = image or loaded.kubeflow.image or f"sluice:{__version__}"
     with terminal.chatter_to(Path(os.devnull)):
+        from pipeline.build import kinds_of_features
         from pipeline.runners import kubeflow
 
-        text = kubeflow.specification(loaded, image)
-        warnings = list(_warnings(loaded))
+        kinds = kinds_of_features(loaded)
+        text = kubeflow.specification(loaded, image, kinds)
+        warnings = list(_warnings(loaded, known=bool(kinds)))
     part = output.with_name(f".{output.name}.part")
     part.write_text(text, encoding="utf-8")
     part.replace(output)
@@ -60,9 +62,8 @@ def _require_kfp() -> None:
         ) from error
 
 
-def _warnings(config: "Config") -> Iterator[str]:
-    """What will surprise the one who starts a run."""
-    from pipeline.build import kinds_of_features
+def _warnings(config: "Config", *, known: bool) -> Iterator[str]:
+    """What will surprise the one who starts a run; `known` says whether the kinds of features are."""
     from pipeline.runners import kubeflow
 
     for key, place in kubeflow.in_the_container(config):
@@ -72,7 +73,7 @@ def _warnings(config: "Config") -> Iterator[str]:
             else "the image must hold it"
         )
         yield f"{key}: {place} is neither an address nor in a folder of kubeflow.volumes: {lost}"
-    if not kinds_of_features(config):
+    if not known:
         yield (
             "data.features: the data cannot be read from here, so that its text features are not known: "
             "every feature of text counts as a category; name the features to tell them apart"

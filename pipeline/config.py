@@ -381,7 +381,11 @@ class Run(_Section):
 
 
 _BINARY = {f"{prefix}i": 1024 ** (at + 1) for at, prefix in enumerate("KMGTPE")}
-_BYTES = {"": 1, **_BINARY, **{prefix: 1000 ** (at + 1) for at, prefix in enumerate("kMGTPE")}}
+_BYTES: dict[str, int] = {
+    "": 1,
+    **_BINARY,
+    **{prefix: 1000 ** (at + 1) for at, prefix in enumerate("kMGTPE")},
+}
 
 
 def _amount(value: Any) -> Any:
@@ -447,6 +451,7 @@ class Resources(_Section):
         if self.memory is None:
             return None
         number = self.memory.rstrip("kKMGTPEi")
+
         return float(number) * _BYTES[self.memory.removeprefix(number)] / _BYTES["G"]
 
 

@@ -2,7 +2,7 @@
 
 import copy
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import yaml
@@ -12,8 +12,8 @@ from tfx import v1 as tfx
 from tfx.orchestration.kubeflow.v2 import kubeflow_v2_dag_runner
 
 from pipeline import __version__
-from pipeline.build import create_pipeline, kinds_of_features
-from pipeline.config import Config, GivenSource, duration_us, source_paths
+from pipeline.build import create_pipeline
+from pipeline.config import Config, FeatureKind, GivenSource, duration_us, source_paths
 from pipeline.kubeflow_checks import GATES, UNCACHED
 
 SOURCE, THRESHOLDS, FORCED = "source", "thresholds", "force_bless_reason"  # parameters of a run
@@ -22,14 +22,15 @@ _STEP = ("python", "-m", "pipeline.runners.kubeflow_step")
 _DOUBLING, _LONGEST_BACKOFF = 2.0, "3600s"  # as kfp has it
 
 
-def specification(config: Config, image: str) -> str:
+def specification(config: Config, image: str, kinds: Mapping[str, FeatureKind]) -> str:
     """The pipeline as YAML that Kubeflow Pipelines takes: the specification, and what is Kubernetes' own.
 
     Args:
       config: the configuration.
       image: of every step.
+      kinds: feature to kind, see `create_pipeline`.
     """
-    spec = _compiled(config, image)
+    spec = _compiled(config, image, kinds)
     for name, task in spec.root.dag.tasks.items():
         _set_task(task, config, name)
     for label, executor in spec.deployment_spec["executors"].items():
@@ -56,7 +57,7 @@ def in_the_container(config: Config) -> Iterator[tuple[str, str]]:
             yield key, place
 
 
-def _compiled(config: Config, image: str) -> kfp.PipelineSpec:
+def _compiled(config: Config, image: str, kinds: Mapping[str, FeatureKind]) -> kfp.PipelineSpec:
     """What TFX makes of it."""
     settings = kubeflow_v2_dag_runner.KubeflowV2DagRunnerConfig(
         default_image=image, default_commands=list(_STEP), use_pipeline_spec_2_1=True
@@ -64,7 +65,7 @@ def _compiled(config: Config, image: str) -> kfp.PipelineSpec:
     pipeline = create_pipeline(
         config,
         root=config.kubeflow.root or "",
-        kinds=kinds_of_features(config),
+        kinds=kinds,
         source=_runtime(SOURCE),
         thresholds=_runtime(THRESHOLDS),
         forced=_runtime(FORCED),

@@ -8,14 +8,11 @@ workers of a Beam step are elsewhere, these have no such folder, so the step use
 
 import argparse
 import json
-import logging
 import sys
 from collections.abc import Sequence
 from typing import Any
 
 from pipeline.errors import SluiceError
-
-log = logging.getLogger("sluice.kubeflow")
 
 _FOLDERS = {"gs://": "/gcs/", "s3://": "/s3/", "minio://": "/minio/"}  # where Kubeflow copies from and to
 _IN_PROCESS = ("DirectRunner", "FnApiRunner", "BundleBasedDirectRunner")
@@ -37,7 +34,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         kubeflow_v2_run_executor.main((step, beam_args))
     except SluiceError as error:
-        log.exception("the step ends the run")
         sys.stderr.write(f"{error}\n")
         sys.exit(error.exit_code)
     _say_where(given)
