@@ -1,8 +1,7 @@
-"""The compiled demo, container by container: what is pushed, what is refused, and what is changed at the start."""
+"""The compiled demo, container by container: pushed, refused, and changed when a run is started."""
 
 import json
 import subprocess
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
