@@ -10,6 +10,9 @@ ARG PYTHON=3.10-slim-bookworm
 # Pinned and hashed, in a layer that changes only when they do; the compiler stays behind in this stage.
 FROM python:${PYTHON} AS packages
 ARG STACK=tfx-1.16
+# Where pip and uv shall look, if not where they do by themselves; hashes hold in any case.
+ARG PIP_INDEX_URL
+ARG UV_DEFAULT_INDEX
 RUN apt-get update && apt-get install --yes --no-install-recommends g++ && rm -rf /var/lib/apt/lists/*
 WORKDIR /build
 COPY requirements/uv.txt requirements/${STACK}.txt requirements/
