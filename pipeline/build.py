@@ -153,7 +153,7 @@ def _model_stages(
         custom_config=_training_settings(config, kinds),
     )
     model = trainer.outputs["model"]
-    resolver = _last_blessed(config, model, on_kubeflow=on_kubeflow)
+    resolver = _last_blessed(config, model, gate, on_kubeflow=on_kubeflow)
     evaluator = Evaluator(
         examples=examples,
         model=model,
@@ -255,10 +255,14 @@ def _model_server(
     return [validator, ServabilityGate(blessing=validator.outputs["blessing"]).with_id("ServerGate")]
 
 
-def _last_blessed(config: Config, model: tfx.types.BaseChannel, *, on_kubeflow: bool) -> BaseNode:
+def _last_blessed(
+    config: Config, model: tfx.types.BaseChannel, gate: BaseNode, *, on_kubeflow: bool
+) -> BaseNode:
     """The stage that finds the model to compare with; none on the first run."""
     if on_kubeflow:
-        return last_blessed.LastPushed(push_base=config.push_base).with_id("LastBlessed")
+        pushed = last_blessed.LastPushed(push_base=config.push_base).with_id("LastBlessed")
+        pushed.add_upstream_node(gate)  # it has no input that would let it wait
+        return pushed
     channels = {
         last_blessed.MODEL: tfx.dsl.Channel(type=tfx.types.standard_artifacts.Model),
         last_blessed.BLESSING: tfx.dsl.Channel(type=tfx.types.standard_artifacts.ModelBlessing),
