@@ -3,6 +3,7 @@
 The steps that use them read them, checked as in a configuration file; empty means as configured.
 """
 
+from components.verdict.slices import sliced_by
 from pipeline.config import Config
 from pipeline.config_file import changed
 from pipeline.errors import ConfigError
@@ -37,6 +38,14 @@ def with_thresholds(config: Config, thresholds: str) -> Config:
       thresholds: `gate.thresholds` as YAML.
 
     Raises:
-      ConfigError: a metric, slice or bound that there is not, or none.
+      ConfigError: a metric, slice or bound that there cannot be, or a slice that the run does not measure.
     """
-    return changed(config, "gate", "thresholds", thresholds) if thresholds else config
+    if not thresholds:
+        return config
+    found = changed(config, "gate", "thresholds", thresholds)
+    if unmeasured := sorted(set(sliced_by(found)) - set(sliced_by(config))):
+        raise ConfigError(
+            "the run was started with bounds that are not measured",
+            [f"gate.thresholds: add {name} to gate.slices and compile again" for name in unmeasured],
+        )
+    return found

@@ -24,7 +24,6 @@ from pipeline.words import on_one_line
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from pipeline.config import Config
     from pipeline.runners.local import Stage
 
 
@@ -158,9 +157,10 @@ def _execute(
     from components.verdict.policy import PARADOX, accuracy_alone
     from pipeline import terminal
     from pipeline.config_file import load
+    from pipeline.gate_checks import refuse_unknown_slices
 
     config = load(path, overrides)
-    _refuse_unknown_slices(path, config)
+    refuse_unknown_slices(path, config)
     config = config.model_copy(
         update={"run": config.run.model_copy(update={"beam_args": (*config.run.beam_args, *beam_args)})}
     )
@@ -198,23 +198,6 @@ def _execute(
     if result.exit_code == INTERRUPTED:
         os._exit(INTERRUPTED)  # Beam's threads may still be at work
     sys.exit(result.exit_code)
-
-
-def _refuse_unknown_slices(path: str, config: "Config") -> None:
-    """Ends with the slices that the data has no column for, before anything is read as a whole."""
-    from components.verdict.slices import BY_RULE, sliced_by
-
-    if set(sliced_by(config)) <= set(BY_RULE):
-        return
-    from components.ingest.layout import look
-    from pipeline.gate_checks import unknown_slices
-
-    try:
-        layout = look(config)
-    except SluiceError:  # which Ingest raises again, as its own, on record
-        return
-    if problems := unknown_slices(config, layout.kinds, layout.columns):
-        raise ConfigError(f"{path}: {len(problems)} mistake{'' if len(problems) == 1 else 's'}", problems)
 
 
 def _checked(folder: Path) -> dict[str, object]:

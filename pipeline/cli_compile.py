@@ -30,8 +30,10 @@ def compile_(config: str, overrides: tuple[str, ...], output: Path, image: str |
     """
     from pipeline import terminal
     from pipeline.config_file import load
+    from pipeline.gate_checks import refuse_unknown_slices
 
     loaded = load(config, overrides, local_files=False)
+    refuse_unknown_slices(config, loaded)
     _require_kfp()
     if not output.parent.is_dir():
         raise ConfigError(f"{output}: there is no folder {output.parent}", ["make it, or give another file"])

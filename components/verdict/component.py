@@ -26,6 +26,7 @@ from components.verdict.trivial_metrics import trivial_metrics
 from pipeline.at_start import with_thresholds
 from pipeline.config import Config
 from pipeline.errors import ModelRefused
+from pipeline.words import on_one_line
 
 VERDICT, EVALUATION = "verdict.json", "evaluation.json"
 _TRAIN, _EVAL = "train", "eval"
@@ -65,6 +66,7 @@ def Verdict(  # noqa: N802 (TFX names a component by its function)
       ConfigError: the run was started with bounds that there cannot be.
     """
     del code  # it only takes part in the cache key
+    forced = on_one_line(forced)  # on Kubeflow it comes from a form
     settings = with_thresholds(Config.model_validate_json(config), thresholds)
     names = names_of_slices(settings)
     reason = evaluation.get_string_custom_property(BASELINE_PROPERTY)

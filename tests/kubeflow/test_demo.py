@@ -8,13 +8,14 @@ import pandas as pd
 import pytest
 
 from tests.components.pusher.models import held
-from tests.end_to_end.conftest import Home, make_home
+from tests.end_to_end.conftest import ROOT, Home, make_home
 from tests.kubeflow.cluster import Cluster, Run
 from tests.kubeflow.conftest import Compiled, bytes_of, compile_for_kubeflow
 
 pytestmark = pytest.mark.slow
 
 JUDGED = {"Evaluator", "Verdict", "ModelGate"}
+CONTRACT = f"--set=schema={ROOT}/schema/demo.pbtxt"
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +27,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
 def compiled(home: Home) -> Compiled:
     # The data does not change while these tests run, so Ingest may be cached.
     settings = "--set=kubeflow={cache: {Ingest: true}, retries: {default: 1, Trainer: 0}}"
-    return compile_for_kubeflow(home, "demo", settings)
+    return compile_for_kubeflow(home, "demo", settings, CONTRACT)
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +37,7 @@ def cluster(home: Home) -> Cluster:
 
 @pytest.fixture(scope="module")
 def local(home: Home) -> subprocess.CompletedProcess[str]:
-    done = home.sluice("run", "pipeline/configs/demo.yaml")
+    done = home.sluice("run", "pipeline/configs/demo.yaml", CONTRACT)
     assert done.returncode == 0, done.stdout
     return done
 
@@ -102,7 +103,7 @@ def test_refused_data_ends_at_the_gate_and_nothing_runs_behind_it(cluster, compi
     assert run.ended["DataGate"].statuses == (3,)
     assert "label-domain (eval, label)" in run.ended["DataGate"].log.splitlines()[-1]
     assert set(run.ended) == {
-        "Ingest", "StatisticsGen", "SchemaGen", "ExampleValidator", "Auditor", "DataGate",
+        "Ingest", "StatisticsGen", "ImportSchemaGen", "ExampleValidator", "Auditor", "DataGate",
     }  # fmt: skip
     (found,) = (run.artifact("Auditor", "findings") / "Split-eval").iterdir()
     assert found.name == "SchemaDiff.pb"

@@ -70,6 +70,15 @@ def test_bounds_take_the_place_of_the_configured_ones(config):
     assert found.gate.slices == ("label",)
 
 
+def test_a_slice_that_the_compiled_pipeline_does_not_measure_is_refused(write):
+    by_length = load(
+        write("length.yaml", TEXT.replace("slices: [label]", "slices: [sequence_length]")), local_files=False
+    )
+    with pytest.raises(ConfigError) as caught:
+        with_thresholds(by_length, "[default]")  # the policy bounds each class
+    assert caught.value.problems == ("gate.thresholds: add label to gate.slices and compile again",)
+
+
 def test_every_bound_that_there_cannot_be_is_refused_in_one_message(config):
     bounds = (
         "{metric: recal_macro, min: 1}, {metric: accuracy, min: 2}, "

@@ -96,6 +96,16 @@ def test_every_step_is_a_container_for_the_server_runs_no_resolver(spec):
     assert set(tasks(spec)) == set(STEPS) - {"ImportSchemaGen"}
 
 
+def test_what_is_served_is_looked_up_when_the_data_has_passed(spec):
+    assert tasks(spec)["LastBlessed"]["dependentTasks"] == ["ClassCheck"]
+    assert tasks(spec)["Transform"]["dependentTasks"] == ["ClassCheck", "Ingest", "SchemaGen"]
+
+
+def test_a_given_schema_takes_the_place_of_the_inferred_one(tmp_path):
+    config = configured(tmp_path, schema_="gs://bucket/contract.pbtxt")
+    assert set(tasks(next(yaml.safe_load_all(written(config))))) == set(STEPS) - {"SchemaGen"}
+
+
 def test_resources_retries_and_caching_stand_as_the_sdk_writes_them(spec, tmp_path):
     @dsl.container_component
     def step():
