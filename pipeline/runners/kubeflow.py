@@ -141,22 +141,18 @@ def _platform(config: Config, executors: list[str]) -> dict[str, Any]:
     by_secret: dict[str, list[dict[str, str]]] = {}
     for variable, secret in config.kubeflow.secrets.items():
         by_secret.setdefault(secret.name, []).append({"secretKey": secret.key, "envVar": variable})
+    # By the fields that every server reads; newer ones read others as well.
     settings = {
-        "secretAsEnv": [{"secretName": name, "keyToEnv": keys, **_named("secretName", name)}
-                        for name, keys in by_secret.items()],
-        "pvcMount": [{"constant": claim, "mountPath": folder, **_named("pvcName", claim)}
-                     for claim, folder in config.kubeflow.volumes.items()],
-    }  # fmt: skip
+        "secretAsEnv": [{"secretName": name, "keyToEnv": keys} for name, keys in by_secret.items()],
+        "pvcMount": [
+            {"constant": claim, "mountPath": folder} for claim, folder in config.kubeflow.volumes.items()
+        ],
+    }
     stated = {key: value for key, value in settings.items() if value}
     if not stated:
         return {}
     deployment = {"executors": {executor: copy.deepcopy(stated) for executor in executors}}  # no anchors
     return {"platforms": {"kubernetes": {"deploymentSpec": deployment}}}
-
-
-def _named(key: str, name: str) -> dict[str, Any]:
-    """The name once more, as newer servers read it."""
-    return {f"{key}Parameter": {"runtimeValue": {"constant": name}}}
 
 
 def _heading(spec: kfp.PipelineSpec) -> str:
