@@ -81,13 +81,15 @@ def _is_beam(executor: str) -> bool:
 
 def _say_where(given: dict[str, Any]) -> None:
     """Tells Kubeflow of each artifact the address that it gave, not the folder."""
-    with open(given["outputs"]["outputFile"], "r+", encoding="utf-8") as file:  # noqa: PTH123
-        told = json.load(file)
-        for key, artifacts in told.get("artifacts", {}).items():
-            artifacts["artifacts"][0]["uri"] = given["outputs"]["artifacts"][key]["artifacts"][0]["uri"]
-        file.seek(0)
-        file.truncate()
-        json.dump(told, file)
+    from tfx.dsl.io import fileio
+
+    outputs = given["outputs"]
+    with fileio.open(outputs["outputFile"], "r") as file:
+        told = json.loads(file.read())
+    for key, artifacts in told.get("artifacts", {}).items():
+        artifacts["artifacts"][0]["uri"] = outputs["artifacts"][key]["artifacts"][0]["uri"]
+    with fileio.open(outputs["outputFile"], "w") as file:
+        file.write(json.dumps(told))
 
 
 if __name__ == "__main__":
