@@ -8,6 +8,7 @@ workers of a Beam step are elsewhere, these have no such folder, so the step use
 
 import argparse
 import json
+import logging
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -22,6 +23,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Runs a step, and ends with the status and the words of what refused."""
     from tfx.orchestration.kubeflow.v2.container import kubeflow_v2_run_executor
 
+    logging.basicConfig()
+    logging.getLogger("sluice").setLevel(logging.INFO)  # how training goes
     parser = argparse.ArgumentParser(allow_abbrev=False)
     parser.add_argument("--executor_class_path", required=True)
     parser.add_argument("--json_serialized_invocation_args", required=True)

@@ -56,6 +56,7 @@ def verdict_of(run: Run) -> dict[str, Any]:
 def test_every_step_is_a_container_and_the_model_is_pushed(first, compiled):
     assert set(first.ended) == set(compiled.specification.steps)
     assert first.cached == set()
+    assert "epoch 5/5  loss" in first.ended["Trainer"].log
     (version,) = compiled.versions("demo")
     trained = first.artifact("Trainer", "model") / "Format-Serving"
     assert held(version) == held(trained)
