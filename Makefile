@@ -2,8 +2,9 @@
 # make check  formatter, linter, types and fast tests
 # make test   that, then whole pipelines and long trainings
 # make test-modern   check and demo with TFX 1.21, on an older Linux too (as root)
+# make test-kfp  runs the compiled demo in kfp's own engine, in an environment of its own (.kfp)
 # make lock   resolves requirements/*.in anew
-.PHONY: setup demo format check test test-modern lock schema clean
+.PHONY: setup demo format check test test-modern test-kfp lock schema clean
 
 setup: .venv/installed
 
@@ -36,6 +37,14 @@ test: check
 test-modern:
 	@requirements/modern.sh make check demo
 
+.kfp/installed: requirements/kfp.txt | setup
+	$(UV) venv --quiet --clear --python .venv/bin/python .kfp
+	$(UV) pip install --quiet --python .kfp/bin/python --require-hashes -r requirements/kfp.txt
+	@touch $@
+
+test-kfp: setup .kfp/installed
+	.venv/bin/pytest -q tests/kubeflow/test_kfp_local.py
+
 schema: setup
 	.venv/bin/python -m pipeline.config_schema > pipeline/config.schema.json
 
@@ -45,6 +54,7 @@ LOCK = $(UV) pip compile --quiet --generate-hashes --no-emit-index-url --no-emit
 lock: setup
 	$(LOCK) --python-version 3.10 --python-platform x86_64-manylinux_2_28 requirements/tfx-1.16.in -o requirements/tfx-1.16.txt
 	$(LOCK) --python-version 3.11 --universal requirements/tfx-1.21.in -o requirements/tfx-1.21.txt
+	$(LOCK) --python-version 3.10 --universal requirements/kfp.in -o requirements/kfp.txt
 
 clean:
-	rm -rf .venv .uv build dist *.egg-info
+	rm -rf .venv .uv .kfp build dist *.egg-info

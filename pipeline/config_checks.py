@@ -10,6 +10,7 @@ from components.servability.versions import known_versions
 from pipeline import metadata_connection
 from pipeline.config import RESERVED_FEATURES, Config, GivenSource, format_of, matches, source_paths
 from pipeline.gate_checks import gate_problems
+from pipeline.kubeflow_checks import kubeflow_problems
 from pipeline.words import nearest
 from serving import docker_server
 
@@ -21,7 +22,7 @@ def contradictions(config: Config) -> list[str]:
     checks = (
         _format_problems, _label_problems, _task_problems, _unnamed_problems, _column_problems,
         _split_problems, _audit_problems, gate_problems, _servability_problems, _remote_problems,
-        _metadata_problems,
+        _metadata_problems, kubeflow_problems,
     )  # fmt: skip
     return [problem for check in checks for problem in check(config)]
 

@@ -381,7 +381,7 @@ def test_the_published_json_schema_is_in_step():
     assert published == json_schema(), "run `make schema`"
     assert set(json.loads(published)["properties"]) == {
         "name", "task", "data", "split", "schema", "audit", "model", "training", "gate",
-        "servability", "push", "drift", "run",
+        "servability", "push", "drift", "run", "kubeflow",
     }  # fmt: skip
 
 
