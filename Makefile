@@ -3,8 +3,9 @@
 # make test   that, then whole pipelines and long trainings
 # make test-modern   check and demo with TFX 1.21, on an older Linux too (as root)
 # make test-kfp  runs the compiled demo in kfp's own engine, in an environment of its own (.kfp)
+# make flink, make spark   fetch Flink or Spark, and Beam's job server for it
 # make lock   resolves requirements/*.in anew
-.PHONY: setup demo format check test test-modern test-kfp lock schema clean
+.PHONY: setup demo format check test test-modern test-kfp lock schema flink spark clean
 
 setup: .venv/installed
 
@@ -56,5 +57,10 @@ lock: setup
 	$(LOCK) --python-version 3.11 --universal requirements/tfx-1.21.in -o requirements/tfx-1.21.txt
 	$(LOCK) --python-version 3.10 --universal requirements/kfp.in -o requirements/kfp.txt
 
+flink spark: %: .%/jars
+
+.%/jars: requirements/jars.sh requirements/%.pom.xml requirements/%.sha256
+	@requirements/jars.sh $*
+
 clean:
-	rm -rf .venv .uv .kfp build dist *.egg-info
+	rm -rf .venv .uv .kfp .flink .spark build dist *.egg-info

@@ -25,12 +25,15 @@ from benchmarks.results import growth, keep, machine, measure
 _STEPS, _FEATURES, _CHUNK_ROWS = 20, 10, 1_000_000
 
 
-def make_csv(path: Path, rows: int) -> None:
-    """Writes sequences of 20 steps with 10 features of four decimals, an id, a time and a label."""
-    random = np.random.default_rng(1)
+def make_csv(path: Path, rows: int, before: int = 0) -> None:
+    """Writes sequences of 20 steps with 10 features of four decimals, an id, a time and a label.
+
+    `before` rows stand in other files.
+    """
+    random = np.random.default_rng(1 + before)
     writer = None
-    for first in range(0, rows, _CHUNK_ROWS):
-        number = np.arange(first, min(rows, first + _CHUNK_ROWS))
+    for first in range(before, before + rows, _CHUNK_ROWS):
+        number = np.arange(first, min(before + rows, first + _CHUNK_ROWS))
         columns: dict[str, Any] = {
             "id": number // _STEPS,
             "time": number % _STEPS,

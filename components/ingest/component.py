@@ -9,6 +9,7 @@ from tfx import v1 as tfx
 from tfx.components.util import examples_utils
 from tfx.proto import example_gen_pb2
 
+from components import complete_file
 from components.ingest.beam_flow import SPLITS, WriteExamples
 from components.ingest.layout import look
 from components.ingest.manifest import manifest
@@ -71,6 +72,7 @@ def write_splits(config: Config, folder: str, pipeline: beam.Pipeline) -> dict[s
         raise
     finally:
         _remove([outcome])
+        complete_file.sweep(folder)
 
 
 def _remove(paths: Any) -> None:

@@ -23,20 +23,34 @@ def other(tmp_path_factory: pytest.TempPathFactory) -> Home:
     return home
 
 
-def examples(home: Home) -> dict[str, bytes]:
-    folder = home.artifact("demo", "Ingest", "examples")
+def examples(home: Home, name: str = "demo") -> dict[str, bytes]:
+    folder = home.artifact(name, "Ingest", "examples")
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*.gz")}
 
 
-def measured(home: Home) -> dict[str, float]:
+def measured(home: Home, name: str = "demo") -> dict[str, float]:
     """Every metric of every slice; the bootstrap's intervals are drawn anew each time."""
-    found = home.json("demo", "evaluation.json")
+    found = home.json(name, "evaluation.json")
     return {
         f"{part} {one['slice']} {name}": metric["value"]
         for part in ("slices", "train")
         for one in found[part]
         for name, metric in one["metrics"].items()
     }
+
+
+def assert_same(home: Home, other: Home, name: str) -> None:
+    """Byte for byte the same Examples; the same findings, metrics and decisions; both pushed."""
+    assert {path.partition("/")[0] for path in examples(home, name)} == {"Split-train", "Split-eval"}
+    assert examples(other, name) == examples(home, name)
+    assert other.json(name, "validation.json") == home.json(name, "validation.json")
+    assert len(measured(home, name)) > 100
+    assert measured(other, name) == pytest.approx(measured(home, name), abs=1e-6)
+    decisions, others = (one.json(name, "verdict.json")["decisions"] for one in (home, other))
+    assert len(decisions) == len(others) > 0
+    for decision, same in zip(decisions, others, strict=True):
+        assert same == {key: pytest.approx(value, abs=1e-6) for key, value in decision.items()}
+    assert len(other.versions(name)) == len(home.versions(name)) == 1
 
 
 def test_examples_are_the_same_byte_for_byte(home, first, other):
