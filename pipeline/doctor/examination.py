@@ -38,7 +38,7 @@ def examine(config: str | None, overrides: Sequence[str] = ()) -> Iterator[Resul
         yield packages
     yield from _bytecode()
     yield checks.memory(machine.memory())
-    chosen: Mapping[str, Any] = {"root": f"{Path.cwd()}/{RUN_ROOT}", "push_base": f"{Path.cwd()}/{PUSH_TO}"}
+    chosen: Mapping[str, Any] = {"root": RUN_ROOT, "push_base": PUSH_TO}
     if config is not None:
         answer = ask("pipeline.doctor.config_trial", [config, list(overrides)], _CONFIG_LIMIT_S)
         chosen = answer.report

@@ -191,7 +191,21 @@ def test_text_that_the_terminal_cannot_show_does_not_end_it(broken, tmp_path):
     folder.mkdir()
     status, out, err = doctor(path=broken, cwd=folder, PYTHONIOENCODING="latin-1")
     assert (status, err) == (1, "")
-    assert "/\\u03a9/runs" in out
+    assert "/\\u03a9 was written" in out
+
+
+def test_a_working_directory_that_is_gone_is_a_finding(broken, tmp_path):
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    ended = subprocess.run(
+        ["sh", "-c", 'rmdir "$PWD" && exec "$0" -m pipeline doctor', sys.executable],
+        cwd=gone, env={**os.environ, "PYTHONPATH": f"{broken}:{ROOT}"},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (ended.returncode, ended.stderr) == (1, "")
+    assert re.search(
+        r"^lack     run.root +\S+ cannot be written: No such file or directory$", ended.stdout, re.MULTILINE
+    )
 
 
 @pytest.mark.slow

@@ -116,9 +116,12 @@ def test_a_folder_that_cannot_be_written_stops_a_run():
     assert found.remedy == "--set …"
 
 
-def test_a_folder_of_another_user_can_be_given_away():
-    found = checks.folder("run.root", "/r", Folder(Path("/r"), 0, "Permission denied"), 0, "--set …")
-    assert found.remedy == "sudo chown $USER /r, or --set …"
+@pytest.mark.parametrize(
+    ("tried", "owned"), [("/", "/srv/runs"), ("/srv/runs", "/srv/runs"), ("/srv/runs/demo", "/srv/runs/demo")]
+)
+def test_a_folder_of_another_user_is_made_yours_and_no_folder_above_it(tried, owned):
+    found = checks.folder("run.root", "/srv/runs", Folder(Path(tried), 0, "Permission denied"), 0, "--set …")
+    assert found.remedy == f"sudo install -d -o $USER {owned}, or --set …"
 
 
 def test_a_folder_without_room_stops_a_run():
