@@ -159,7 +159,11 @@ def test_a_folder_that_cannot_be_made_stops_a_run(broken, config, tmp_path):
 def test_a_temporary_folder_that_is_not_there_is_a_finding(broken, tmp_path, monkeypatch):
     monkeypatch.setattr(examination, "gettempdir", lambda: str(tmp_path / "gone" / "tmp"))
     (tmp_path / "gone").touch()
-    found = {result.name: result for result in examination._folders({})}
+    found = {
+        result.name: result
+        for result in examination._folders({"root": "runs", "push_base": "m", "busy": True})
+    }
+    assert found["run.root"].found == "another run is at work in runs"
     assert found["temporary folder"].stops_run
     assert found["temporary folder"].remedy == "export TMPDIR=FOLDER"
 
@@ -214,7 +218,7 @@ def test_where_it_says_so_a_run_works_whatever_else_is_lacking(config, tmp_path)
     status, found = by_name(str(config), **nothing)
     assert {name: one["found"] for name, one in found.items() if one["stops_run"]} == {}
     assert status == 0
-    assert found["docker"]["state"] == found["flink"]["state"] == "lack"
+    assert found["docker"]["state"] == found["spark"]["state"] == "lack"
     ended = subprocess.run(
         [sys.executable, "-m", "pipeline", "run", str(config)],
         cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT), **nothing},

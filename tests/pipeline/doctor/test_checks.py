@@ -165,6 +165,13 @@ def test_sources_that_cannot_be_read_stop_a_run():
     assert (found.stops_run, found.exit_code, found.found) == (True, 2, "no file matches x.csv")
 
 
+def test_a_database_that_does_not_take_it_stops_a_run():
+    found = checks.metadata(["run.metadata: no MySQL server answers at db:3306 (refused); start it"])
+    assert (found.stops_run, found.name) == (True, "run.metadata")
+    assert found.found == "no MySQL server answers at db:3306 (refused); start it"
+    assert checks.metadata([]).state == "ok"
+
+
 @pytest.mark.parametrize(
     ("said", "found", "remedy"),
     [
