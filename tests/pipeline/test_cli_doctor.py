@@ -156,14 +156,18 @@ def test_a_folder_that_cannot_be_made_stops_a_run(broken, config, tmp_path):
     assert found["push.to"]["state"] == "ok"
 
 
+def test_a_run_that_is_at_work_in_the_folder_stops_another(tmp_path):
+    chosen = {"root": str(tmp_path / "runs"), "push_base": str(tmp_path / "m"), "busy": True}
+    found = {result.name: result for result in examination._folders(chosen)}
+    assert found["run.root"].found == f"another run is at work in {tmp_path}/runs"
+    assert found["run.root"].stops_run
+    assert found["push.to"].state == "ok"
+
+
 def test_a_temporary_folder_that_is_not_there_is_a_finding(broken, tmp_path, monkeypatch):
     monkeypatch.setattr(examination, "gettempdir", lambda: str(tmp_path / "gone" / "tmp"))
     (tmp_path / "gone").touch()
-    found = {
-        result.name: result
-        for result in examination._folders({"root": "runs", "push_base": "m", "busy": True})
-    }
-    assert found["run.root"].found == "another run is at work in runs"
+    found = {result.name: result for result in examination._folders({})}
     assert found["temporary folder"].stops_run
     assert found["temporary folder"].remedy == "export TMPDIR=FOLDER"
 
