@@ -135,8 +135,8 @@ def test_without_docker_java_and_flink_it_says_what_that_rules_out(broken, tmp_p
     assert found["docker"]["found"] == "not installed"
     assert found["docker"]["remedy"].startswith("apt-get install docker.io")
     assert found["flink"]["found"].startswith("no Java")
-    assert not found["docker"]["stops_run"]
-    assert not found["flink"]["stops_run"]
+    assert found["docker"]["exit_code"] == 0
+    assert found["flink"]["exit_code"] == 0
 
 
 def test_a_package_of_another_version_is_named(broken):
@@ -220,7 +220,7 @@ def test_a_working_directory_that_is_gone_is_a_finding(broken, tmp_path):
 def test_where_it_says_so_a_run_works_whatever_else_is_lacking(config, tmp_path):
     nothing = {"PATH": str(tmp_path), "JAVA_HOME": ""}
     status, found = by_name(str(config), **nothing)
-    assert {name: one["found"] for name, one in found.items() if one["stops_run"]} == {}
+    assert {name: one["found"] for name, one in found.items() if one["exit_code"]} == {}
     assert status == 0
     assert found["docker"]["state"] == found["spark"]["state"] == "lack"
     ended = subprocess.run(
