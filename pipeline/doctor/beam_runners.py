@@ -13,46 +13,49 @@ from pipeline.doctor.result import Result, lack, stops
 
 _CONNECT_S = 5.0
 _OLDEST_JAVA = 11
-_INSTALL_JAVA = "apt-get install openjdk-17-jre-headless"
+_INSTALL_JAVA = "apt-get install default-jre-headless"
 _STARTS_JAVA = re.compile(r"--runner=(.*\.)?(Flink|Spark)Runner")
 _JAR = re.compile(r"--(flink|spark)_job_server_jar=")
 _SERVER = re.compile(r"--(?:job_endpoint|flink_master|environment_config)=(?:https?://)?([^/:]+):(\d+)")
 
 
 def results(beam_args: Sequence[str], root: Path) -> Iterator[Result]:
-    """Whether Flink can be used, and whether what a configuration runs on is there.
+    """Whether Flink and Spark can be used, and whether what a configuration runs on is there.
 
     Args:
       beam_args: of the configuration.
-      root: the checkout, in which `make flink` leaves its jars.
+      root: the checkout, in which `make flink` and `make spark` leave their jars.
     """
-    java = java_version()
-    fetched = any((root / ".flink" / "jars").glob("beam-runners-flink-*.jar"))
-    yield flink(java, fetched=fetched, maven=shutil.which("mvn") is not None)
+    java, maven = java_version("java"), shutil.which("mvn") is not None
+    for engine in ("flink", "spark"):
+        yield cluster(engine, java, fetched=(root / f".{engine}" / "jars").is_dir(), maven=maven)
     if any(_STARTS_JAVA.fullmatch(one) for one in beam_args):
         jars = [one.partition("=")[2] for one in beam_args if _JAR.match(one)]
-        yield job_server(java, [jar for jar in jars if "://" not in jar and not Path(jar).is_file()])
+        yield job_server(
+            _java_of_beam(), [jar for jar in jars if "://" not in jar and not Path(jar).is_file()]
+        )
     if places := [match.groups() for match in map(_SERVER.fullmatch, beam_args) if match]:
         yield servers([f"{host}:{port}" for host, port in places if not answers(host, int(port))])
 
 
-def flink(java: int | None, *, fetched: bool, maven: bool) -> Result:
-    """Whether the project's own Flink cluster can be started.
+def cluster(engine: str, java: int | None, *, fetched: bool, maven: bool) -> Result:
+    """Whether the project's own Flink or Spark can be started.
 
     Args:
+      engine: `flink` or `spark`.
       java: major version of Java, None where there is none.
-      fetched: whether the jars of `make flink` are here.
+      fetched: whether its jars are here.
       maven: whether there is Maven, which fetches them.
     """
     lacks = {
         _no_java(java): _INSTALL_JAVA,
-        "" if fetched or maven else "no Maven, which fetches Flink": "apt-get install maven",
-        "" if fetched else "Flink is not fetched": "make flink",
+        "" if fetched or maven else "no Maven, which fetches it": "apt-get install maven",
+        "" if fetched else "not fetched": f"make {engine}",
     }
     if missing := [lacking for lacking in lacks if lacking]:
         remedy = " && ".join(lacks[lacking] for lacking in missing)
-        return lack("flink", "; ".join(missing), "running on Flink", remedy)
-    return Result("flink", f"Java {java}, and the jars of make flink")
+        return lack(engine, "; ".join(missing), f"python -m pipeline.runners.{engine}", remedy)
+    return Result(engine, f"Java {java}, and what make {engine} fetched")
 
 
 def job_server(java: int | None, absent: Sequence[str]) -> Result:
@@ -86,11 +89,15 @@ def answers(host: str, port: int) -> bool:
     return False
 
 
-def java_version() -> int | None:
-    """Major version of the Java that Beam starts; None where there is none."""
-    home = os.environ.get("JAVA_HOME")
-    answer = said([f"{home}/bin/java" if home else "java", "-version"])
+def java_version(program: str) -> int | None:
+    """Major version of a Java; None where there is none."""
+    answer = said([program, "-version"])
     if answer is None or answer[0] != 0:
         return None
     found = re.search(r'version "(?:1\.)?(\d+)', answer[1])
     return int(found[1]) if found else None
+
+
+def _java_of_beam() -> int | None:
+    home = os.environ.get("JAVA_HOME")
+    return java_version(f"{home}/bin/java" if home else "java")

@@ -38,13 +38,15 @@ def examine(config: str | None, overrides: Sequence[str] = ()) -> Iterator[Resul
         yield packages
     yield from _bytecode()
     yield checks.memory(machine.memory())
-    chosen: Mapping[str, Any] = {"root": f"{Path.cwd()}/{RUN_ROOT}", "push_base": f"{Path.cwd()}/{PUSH_TO}"}
+    chosen: Mapping[str, Any] = {"root": RUN_ROOT, "push_base": PUSH_TO}
     if config is not None:
         answer = ask("pipeline.doctor.config_trial", [config, list(overrides)], _CONFIG_LIMIT_S)
         chosen = answer.report
         yield checks.configuration(config, answer)
         if "source_problems" in chosen:
             yield checks.sources(chosen, f"sluice check {config}")
+        if chosen.get("metadata") is not None:
+            yield checks.metadata(chosen["metadata"])
     yield from _folders(chosen)
     engine = machine.said(["docker", "version", "--format", "{{.Server.Version}}"])
     yield checks.docker(engine, needed=chosen.get("docker", False))
@@ -80,20 +82,23 @@ def _bytecode() -> Iterator[Result]:
 
 def _folders(chosen: Mapping[str, Any]) -> Iterator[Result]:
     """Whether a run can write where it writes, on this machine."""
-    size = chosen.get("source_bytes", 0)
     try:
         temporary = machine.try_folder(Path(gettempdir()), links=False)
     except FileNotFoundError as error:
         temporary = machine.Folder(Path(os.environ.get("TMPDIR", "/tmp")), 0, str(error))  # noqa: S108
-    yield checks.folder("temporary folder", str(temporary.path), temporary, size, "export TMPDIR=FOLDER")
+    place = str(temporary.path)
+    yield checks.folder("temporary folder", place, temporary, checks.ROOM_BYTES, "export TMPDIR=FOLDER")
     for key, place, inner in _places(chosen):
         if "://" in place:
             continue
-        tried = [
-            machine.try_folder(path, links=key == "run.root") for path in (Path(place), Path(place, inner))
-        ]
+        of_run = key == "run.root"
+        tried = [machine.try_folder(path, links=of_run) for path in (Path(place), Path(place, inner))]
         worst = min(tried, key=lambda one: (not one.error, one.free))
-        yield checks.folder(key, place, worst, size, f"--set {key}=FOLDER")
+        # The Examples of a text file take less than half of its size; those of a packed one may take more.
+        room = checks.ROOM_BYTES + (chosen.get("source_bytes", 0) if of_run else 0)
+        found = checks.folder(key, place, worst, room, f"--set {key}=FOLDER")
+        at_work = of_run and chosen.get("busy") and not found.stops_run
+        yield checks.busy(place) if at_work else found
 
 
 def _places(chosen: Mapping[str, Any]) -> list[tuple[str, str, str]]:

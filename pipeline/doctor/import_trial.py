@@ -6,6 +6,7 @@ import sysconfig
 import time
 import traceback
 import uuid
+from collections.abc import Mapping
 from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,7 @@ def main(places: list[str]) -> dict[str, Any]:
     try:
         importlib.import_module(RUN)
     except Exception as error:  # noqa: BLE001 (a broken library may raise anything)
-        return {"failed": _said(error), "elsewhere": _elsewhere(), "keras": _keras()}
+        return {"failed": _said(error), "elsewhere": _elsewhere(_failing(error)), "keras": _keras()}
     seconds = time.monotonic() - began
     known = {"elsewhere": _elsewhere(), "keras": _keras(), "places": _tried(places)}
     return {"seconds": seconds, **known, **_facts()}
@@ -45,6 +46,12 @@ def _said(error: Exception) -> str:
     ]
     text = " ".join(str(error).split())
     return f"{type(error).__name__}: {text} ({files[-1].filename.rpartition('-packages/')[2]})"
+
+
+def _failing(error: Exception) -> dict[str, str]:
+    """Module and file of what was being imported when an import failed, and is gone again."""
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return {frame.f_globals["__name__"]: frame.f_code.co_filename for frame in frames}
 
 
 def _facts() -> dict[str, Any]:
@@ -65,13 +72,13 @@ def _keras() -> dict[str, str]:
     return {"backend": config.backend(), "floatx": config.floatx()} if config else {}
 
 
-def _elsewhere() -> dict[str, str]:
-    """The modules that were taken from a folder before that of the stack, which has them too."""
+def _elsewhere(failing: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The modules that come from a folder before that of the stack, which has them too."""
     paths = sysconfig.get_paths()
     folders = [paths[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")]
+    loaded = {name: getattr(module, "__file__", None) for name, module in list(sys.modules.items())}
     found = {}
-    for name, module in list(sys.modules.items()):
-        file = getattr(module, "__file__", None)
+    for name, file in {**loaded, **(failing or {})}.items():
         if "." in name or file is None or any(Path(folder) in Path(file).parents for folder in folders):
             continue
         hidden = PathFinder.find_spec(name, folders)

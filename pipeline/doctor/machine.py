@@ -122,6 +122,7 @@ def try_folder(folder: Path, *, links: bool) -> Folder:
       links: also make a symbolic link.
     """
     try:
+        folder = folder.absolute()
         existing = next(path for path in (folder, *folder.parents) if os.path.lexists(path))
         free = shutil.disk_usage(existing).free
     except OSError as error:

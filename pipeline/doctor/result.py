@@ -16,8 +16,7 @@ class Result:
       state: `lack` where something does not work, `warning` where it works worse.
       consequence: what a lack rules out, or what a warning costs.
       remedy: the command that mends it, or what to do where no command does.
-      stops_run: whether `sluice run` does not work as it is.
-      exit_code: of the command, where this stops a run.
+      exit_code: of `sluice doctor` for this alone: 0 where `sluice run` works all the same.
     """
 
     name: str
@@ -25,18 +24,22 @@ class Result:
     state: State = "ok"
     consequence: str = ""
     remedy: str = ""
-    stops_run: bool = False
-    exit_code: int = 1
+    exit_code: int = 0
+
+    @property
+    def stops_run(self) -> bool:
+        """Whether `sluice run` does not work for this."""
+        return self.exit_code != 0
 
 
 def stops(name: str, found: str, remedy: str, *, exit_code: int = 1) -> Result:
     """A lack without which `sluice run` does not work."""
-    return Result(name, found, "lack", "sluice run", remedy, stops_run=True, exit_code=exit_code)
+    return Result(name, found, "lack", "sluice run", remedy, exit_code)
 
 
 def lack(name: str, found: str, consequence: str, remedy: str, *, stops_run: bool = False) -> Result:
     """A lack that rules out something, which `sluice run` may need or not."""
-    return Result(name, found, "lack", consequence, remedy, stops_run=stops_run)
+    return Result(name, found, "lack", consequence, remedy, exit_code=1 if stops_run else 0)
 
 
 def warning(name: str, found: str, consequence: str, remedy: str) -> Result:

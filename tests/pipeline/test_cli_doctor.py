@@ -135,8 +135,8 @@ def test_without_docker_java_and_flink_it_says_what_that_rules_out(broken, tmp_p
     assert found["docker"]["found"] == "not installed"
     assert found["docker"]["remedy"].startswith("apt-get install docker.io")
     assert found["flink"]["found"].startswith("no Java")
-    assert not found["docker"]["stops_run"]
-    assert not found["flink"]["stops_run"]
+    assert found["docker"]["exit_code"] == 0
+    assert found["flink"]["exit_code"] == 0
 
 
 def test_a_package_of_another_version_is_named(broken):
@@ -154,6 +154,14 @@ def test_a_folder_that_cannot_be_made_stops_a_run(broken, config, tmp_path):
     assert found["run.root"]["found"] == f"{tmp_path}/runs cannot be written: Not a directory"
     assert found["run.root"]["remedy"] == "--set run.root=FOLDER"
     assert found["push.to"]["state"] == "ok"
+
+
+def test_a_run_that_is_at_work_in_the_folder_stops_another(tmp_path):
+    chosen = {"root": str(tmp_path / "runs"), "push_base": str(tmp_path / "m"), "busy": True}
+    found = {result.name: result for result in examination._folders(chosen)}
+    assert found["run.root"].found == f"another run is at work in {tmp_path}/runs"
+    assert found["run.root"].stops_run
+    assert found["push.to"].state == "ok"
 
 
 def test_a_temporary_folder_that_is_not_there_is_a_finding(broken, tmp_path, monkeypatch):
@@ -191,16 +199,30 @@ def test_text_that_the_terminal_cannot_show_does_not_end_it(broken, tmp_path):
     folder.mkdir()
     status, out, err = doctor(path=broken, cwd=folder, PYTHONIOENCODING="latin-1")
     assert (status, err) == (1, "")
-    assert "/\\u03a9/runs" in out
+    assert "/\\u03a9 was written" in out
+
+
+def test_a_working_directory_that_is_gone_is_a_finding(broken, tmp_path):
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    ended = subprocess.run(
+        ["sh", "-c", 'rmdir "$PWD" && exec "$0" -m pipeline doctor', sys.executable],
+        cwd=gone, env={**os.environ, "PYTHONPATH": f"{broken}:{ROOT}"},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (ended.returncode, ended.stderr) == (1, "")
+    assert re.search(
+        r"^lack     run.root +\S+ cannot be written: No such file or directory$", ended.stdout, re.MULTILINE
+    )
 
 
 @pytest.mark.slow
 def test_where_it_says_so_a_run_works_whatever_else_is_lacking(config, tmp_path):
     nothing = {"PATH": str(tmp_path), "JAVA_HOME": ""}
     status, found = by_name(str(config), **nothing)
-    assert {name: one["found"] for name, one in found.items() if one["stops_run"]} == {}
+    assert {name: one["found"] for name, one in found.items() if one["exit_code"]} == {}
     assert status == 0
-    assert found["docker"]["state"] == found["flink"]["state"] == "lack"
+    assert found["docker"]["state"] == found["spark"]["state"] == "lack"
     ended = subprocess.run(
         [sys.executable, "-m", "pipeline", "run", str(config)],
         cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT), **nothing},

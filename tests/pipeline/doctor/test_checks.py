@@ -116,9 +116,12 @@ def test_a_folder_that_cannot_be_written_stops_a_run():
     assert found.remedy == "--set …"
 
 
-def test_a_folder_of_another_user_can_be_given_away():
-    found = checks.folder("run.root", "/r", Folder(Path("/r"), 0, "Permission denied"), 0, "--set …")
-    assert found.remedy == "sudo chown $USER /r, or --set …"
+@pytest.mark.parametrize(
+    ("tried", "owned"), [("/", "/srv/runs"), ("/srv/runs", "/srv/runs"), ("/srv/runs/demo", "/srv/runs/demo")]
+)
+def test_a_folder_of_another_user_is_made_yours_and_no_folder_above_it(tried, owned):
+    found = checks.folder("run.root", "/srv/runs", Folder(Path(tried), 0, "Permission denied"), 0, "--set …")
+    assert found.remedy == f"sudo install -d -o $USER {owned}, or --set …"
 
 
 def test_a_folder_without_room_stops_a_run():
@@ -160,6 +163,13 @@ def test_sources_that_cannot_be_read_stop_a_run():
         {"source_problems": ["no file matches x.csv"], "source_bytes": 0}, "sluice check c"
     )
     assert (found.stops_run, found.exit_code, found.found) == (True, 2, "no file matches x.csv")
+
+
+def test_a_database_that_does_not_take_it_stops_a_run():
+    found = checks.metadata(["run.metadata: no MySQL server answers at db:3306 (refused); start it"])
+    assert (found.stops_run, found.name) == (True, "run.metadata")
+    assert found.found == "no MySQL server answers at db:3306 (refused); start it"
+    assert checks.metadata([]).state == "ok"
 
 
 @pytest.mark.parametrize(

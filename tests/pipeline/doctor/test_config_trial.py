@@ -1,5 +1,9 @@
 """What a run would refuse of a configuration, and what it would use."""
 
+import socket
+import subprocess
+import sys
+
 import pytest
 
 from pipeline.doctor import config_trial
@@ -22,7 +26,7 @@ def test_of_a_good_one_what_the_checks_need(config, tmp_path):
     assert found == {
         "problems": [], "source_problems": [], "source_bytes": (tmp_path / "rows.csv").stat().st_size,
         "root": f"{tmp_path}/runs/fraud", "push_base": f"{tmp_path}/serving_models/fraud",
-        "beam_args": ("--runner=FlinkRunner",), "docker": False,
+        "beam_args": ("--runner=FlinkRunner",), "docker": False, "metadata": None, "busy": False,
     }  # fmt: skip
 
 
@@ -60,3 +64,25 @@ def test_where_it_pushes_is_not_judged_here_for_it_is_tried(config, tmp_path):
     found = config_trial.main([str(config), [f"push.to={tmp_path}/file"]])
     assert found["problems"] == []
     assert found["push_base"] == f"{tmp_path}/file/fraud"
+
+
+def test_a_database_that_does_not_answer_is_told(config):
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        port = closed.getsockname()[1]
+        found = config_trial.main([str(config), [f"run.metadata=mysql://me@127.0.0.1:{port}/ml"]])
+    (problem,) = found["metadata"]
+    assert problem.startswith(f"run.metadata: no MySQL server answers at 127.0.0.1:{port}")
+
+
+def test_another_run_at_work_is_told(config, tmp_path):
+    home = tmp_path / "runs" / "fraud"
+    home.mkdir(parents=True)
+    code = "import sys, time\nfrom pathlib import Path\nfrom pipeline import run_lock\n"
+    code += "with run_lock.held(Path(sys.argv[1])):\n    print('held', flush=True)\n    time.sleep(60)\n"
+    with subprocess.Popen([sys.executable, "-c", code, str(home)], stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        other.stdout.readline()
+        assert config_trial.main([str(config), []])["busy"] is True
+        other.kill()
+    assert config_trial.main([str(config), []])["busy"] is False

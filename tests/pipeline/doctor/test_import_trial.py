@@ -31,7 +31,7 @@ def test_an_import_that_fails_says_what_and_where(stub):
     )
     report = ask(TRIAL, [], 60).report
     assert report["failed"] == f"ImportError: libcudart.so.12: cannot open shared object file ({path})"
-    assert report["elsewhere"] == {}  # it is gone again, for it did not load
+    assert report["elsewhere"] == {"tensorflow": str(path)}  # although it is gone again
 
 
 def test_a_missing_package_is_named(stub):
@@ -46,10 +46,12 @@ def test_an_import_without_avx_ends_the_process_and_is_a_finding(stub):
 
 
 def test_a_module_that_hides_one_of_the_stack_is_named(stub):
-    yaml = stub("yaml.py", "class SafeLoader: pass")
-    stub("sluice_of_its_own.py", "")
-    stub("tensorflow.py", "import yaml, sluice_of_its_own\nraise ImportError")
-    assert ask(TRIAL, [], 60).report["elsewhere"] == {"yaml": str(yaml)}
+    hiding = {name: str(stub(f"{name}.py", "")) for name in ("colorsys", "yaml")}  # of Python, of a package
+    stub("hides_nothing.py", "")
+    hiding["tensorflow"] = str(
+        stub("tensorflow.py", "import colorsys, hides_nothing, yaml\nraise ImportError")
+    )
+    assert ask(TRIAL, [], 60).report["elsewhere"] == hiding
 
 
 def test_keras_settings_are_known_where_they_stop_it(monkeypatch, stub):
