@@ -115,16 +115,16 @@ def execute(
         record.write(folder, record.RUN, {**result.as_json(), "status": record.RUNNING, "exit_code": None})
         on_stage(stage)
 
-    artifacts = folder.parent / record.ARTIFACTS
+    artifacts = config.artifacts or str(folder.parent / record.ARTIFACTS)
     database = connection(config)
 
     try:
         leftovers.refuse_strange_artifacts(artifacts, database)
-        for killed in leftovers.sweep(folder, database):
+        for killed in leftovers.sweep(folder, artifacts, database):
             log.info("%s", summary.taken_over(killed))
         pipeline = create_pipeline(
             config,
-            root=str(artifacts),
+            root=artifacts,
             metadata=database,
             source_fingerprint=fingerprint_of_source(config),
             kinds=None if until_audit else kinds_of_features(config),
@@ -191,10 +191,10 @@ def _delivered(found: Found) -> dict[str, Any] | None:
 def _write_outcome(folder: Path, result: Result, found: Found) -> None:
     result.pushed = _delivered(found)  # before anything may fail: what is being served is on record anyway
     if "Auditor" in found:
-        manifest = json.loads((Path(found["Ingest"]["examples"].uri) / MANIFEST).read_text())
+        manifest = artifact_json.read(found["Ingest"]["examples"].uri, MANIFEST)
         record.write(folder, record.VALIDATION, _validation(found["Auditor"]["findings"].uri, manifest))
     if "Trainer" in found:
-        result.history = json.loads((Path(found["Trainer"]["model_run"].uri) / HISTORY).read_text())
+        result.history = artifact_json.read(found["Trainer"]["model_run"].uri, HISTORY)
     if "Verdict" in found:
         for name in (record.EVALUATION, record.VERDICT):
             record.write(folder, name, artifact_json.read(found["Verdict"]["blessing"].uri, name))
