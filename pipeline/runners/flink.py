@@ -27,7 +27,7 @@ class Size:
     """How large a cluster is.
 
     Attributes:
-      task_managers: how many there are; each has a worker process, and a task for each of its slots.
+      task_managers: how many there are, each with a worker process; a job is spread over all of them.
       slots: of each task manager; more than one so that the others can take over from one that died.
       heap_mb: of each task manager. A shard of Ingest passes through it as a whole, more than once.
       sort_mb: what each task manager sorts in.
