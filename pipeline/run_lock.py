@@ -24,16 +24,7 @@ def held(home: Path) -> Iterator[None]:
       ConfigError: another run is at work there, or there can be no lock.
     """
     lock = fasteners.InterProcessLock(home / _FILE)
-    try:
-        free = lock.acquire(timeout=_PATIENCE_S)
-    except (OSError, ThreadError) as error:
-        said = error.strerror if isinstance(error, OSError) else error
-        raise ConfigError(
-            f"run.root: cannot write to {home} ({said})",
-            ["give a folder that can be written, on a file system that has locks"],
-        ) from error
-    if not free:
-        lock.lockfile.close()
+    if not _acquired(lock, home):
         raise ConfigError(
             f"{home}: another run is at work there",
             [f"{_at_work(home)}; wait until it has ended, or give this one another place: --set run.root=…"],
@@ -60,6 +51,22 @@ def is_held(home: Path) -> bool:
         return False
     except OSError:
         return True
+    return False
+
+
+def _acquired(lock: fasteners.InterProcessLock, home: Path) -> bool:
+    try:
+        if lock.acquire(timeout=_PATIENCE_S):
+            return True
+    except (OSError, ThreadError) as error:  # of fasteners, which makes the second of the first now and then
+        said = error.strerror if isinstance(error, OSError) else error
+        raise ConfigError(
+            f"run.root: cannot lock {home} ({said})",
+            ["give a folder that can be written, on a file system that has locks"],
+        ) from error
+    finally:
+        if not lock.acquired and lock.lockfile is not None:
+            lock.lockfile.close()
     return False
 
 
