@@ -20,7 +20,8 @@ from pipeline.build import create_pipeline, fingerprint_of_source, kinds_of_feat
 from pipeline.config import Config
 from pipeline.errors import INTERRUPTED, SluiceError
 from pipeline.metadata_connection import connection
-from pipeline.runners import local
+from pipeline.runners import beam, local
+from pipeline.runners.stage import Listener, Stage, compiled
 
 Found = dict[str, dict[str, lineage.Artifact]]  # by stage and output key
 _PACKAGES = (
@@ -49,7 +50,7 @@ class Result:
     status: str = "failed"
     exit_code: int = 1
     finished: str | None = None
-    stages: list[local.Stage] = field(default_factory=list)
+    stages: list[Stage] = field(default_factory=list)
     pushed: dict[str, Any] | None = None
     error: str | None = None
     history: dict[str, Any] | None = None
@@ -84,7 +85,7 @@ def versions() -> dict[str, str]:
 def execute(
     config: Config,
     folder: Path,
-    on_stage: local.Listener,
+    on_stage: Listener,
     *,
     until_audit: bool = False,
     forced: str = "",
@@ -109,21 +110,21 @@ def execute(
         config=json.loads(config.model_dump_json(by_alias=True)),
     )
 
-    def note(stage: local.Stage) -> None:
+    def note(stage: Stage) -> None:
         result.stages = [*(one for one in result.stages if one.name != stage.name), stage]
         record.write(folder, record.RUN, {**result.as_json(), "status": record.RUNNING, "exit_code": None})
         on_stage(stage)
 
-    artifacts = folder.parent / record.ARTIFACTS
+    artifacts = config.artifacts or str(folder.parent / record.ARTIFACTS)
     database = connection(config)
 
     try:
         leftovers.refuse_strange_artifacts(artifacts, database)
-        for killed in leftovers.sweep(folder, database):
+        for killed in leftovers.sweep(folder, artifacts, database):
             log.info("%s", summary.taken_over(killed))
         pipeline = create_pipeline(
             config,
-            root=str(artifacts),
+            root=artifacts,
             metadata=database,
             source_fingerprint=fingerprint_of_source(config),
             kinds=None if until_audit else kinds_of_features(config),
@@ -131,7 +132,8 @@ def execute(
             forced=forced,
             forced_by=forced_by,
         )
-        local.run(pipeline, database, result.metadata_run, note, _may_use_cache)
+        ir = compiled(pipeline, result.metadata_run, _may_use_cache)
+        _RUNNERS[config.run.runner].run(ir, database, result.metadata_run, note)
         result.status, result.exit_code = "checked", 0
     except SluiceError as error:
         result.status, result.exit_code = _STATUS.get(error.exit_code, "failed"), error.exit_code
@@ -162,6 +164,7 @@ def _may_use_cache(stage: str) -> bool:
     return stage != "Pusher"
 
 
+_RUNNERS = {"local": local, "beam": beam}
 _STATUS = {3: "data_refused", 4: "model_refused", 5: "not_servable"}
 
 
@@ -188,10 +191,10 @@ def _delivered(found: Found) -> dict[str, Any] | None:
 def _write_outcome(folder: Path, result: Result, found: Found) -> None:
     result.pushed = _delivered(found)  # before anything may fail: what is being served is on record anyway
     if "Auditor" in found:
-        manifest = json.loads((Path(found["Ingest"]["examples"].uri) / MANIFEST).read_text())
+        manifest = artifact_json.read(found["Ingest"]["examples"].uri, MANIFEST)
         record.write(folder, record.VALIDATION, _validation(found["Auditor"]["findings"].uri, manifest))
     if "Trainer" in found:
-        result.history = json.loads((Path(found["Trainer"]["model_run"].uri) / HISTORY).read_text())
+        result.history = artifact_json.read(found["Trainer"]["model_run"].uri, HISTORY)
     if "Verdict" in found:
         for name in (record.EVALUATION, record.VERDICT):
             record.write(folder, name, artifact_json.read(found["Verdict"]["blessing"].uri, name))

@@ -7,8 +7,6 @@ from pathlib import Path
 from threading import ThreadError
 from typing import Any
 
-import fasteners
-
 from pipeline import record
 from pipeline.errors import ConfigError
 
@@ -23,6 +21,8 @@ def held(home: Path) -> Iterator[None]:
     Raises:
       ConfigError: another run is at work there, or there can be no lock.
     """
+    import fasteners  # not above: the command line is to start where it is missing, for `sluice doctor`
+
     lock = fasteners.InterProcessLock(home / _FILE)
     if not _acquired(lock, home):
         raise ConfigError(
