@@ -5,10 +5,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import ThreadError
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipeline import record
 from pipeline.errors import ConfigError
+
+if TYPE_CHECKING:
+    import fasteners
 
 _FILE = "lock"
 _PATIENCE_S = 1.0  # `is_held` takes the lock for a moment, which is no reason to refuse a run
@@ -54,7 +57,7 @@ def is_held(home: Path) -> bool:
     return False
 
 
-def _acquired(lock: fasteners.InterProcessLock, home: Path) -> bool:
+def _acquired(lock: "fasteners.InterProcessLock", home: Path) -> bool:
     try:
         if lock.acquire(timeout=_PATIENCE_S):
             return True

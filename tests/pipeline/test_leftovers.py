@@ -59,6 +59,10 @@ def a_run(home: Path, **said: object) -> tuple[Path, str]:
     return folder, run["metadata_run"]
 
 
+def swept(folder: Path, metadata: mlmd.ConnectionConfig) -> list[dict]:
+    return leftovers.sweep(folder, str(folder.parent / record.ARTIFACTS), metadata)
+
+
 def test_what_is_half_done_goes_and_what_is_done_stays(home, metadata):
     artifacts = home / record.ARTIFACTS
     stages = [{"name": "Ingest", "status": "done"}, {"name": "Transform", "status": "running"}]
@@ -73,7 +77,7 @@ def test_what_is_half_done_goes_and_what_is_done_stays(home, metadata):
     (home / ".latest-20260101T000000Z").symlink_to("nowhere")
     (killed / ".run.json.part").write_text("{")
 
-    (found,) = leftovers.sweep(record.create(home), metadata)
+    (found,) = swept(record.create(home), metadata)
     assert summary.taken_over(found) == (
         f"run {killed.name} was killed in Transform: what it had finished is taken over where nothing has "
         "changed since"
@@ -88,13 +92,13 @@ def test_what_is_half_done_goes_and_what_is_done_stays(home, metadata):
     run = record.read(killed, record.RUN)
     assert (run["status"], run["process"], run["stages"]) == ("killed", None, stages)
     assert record.read(other, record.RUN)["status"] == "pushed"
-    assert leftovers.sweep(record.create(home), metadata)[0]["run_id"] != killed.name
+    assert swept(record.create(home), metadata)[0]["run_id"] != killed.name
 
 
 def test_what_an_interrupt_left_in_the_middle_of_a_stage_goes_as_well(home, metadata):
     folder, name = a_run(home, status="failed", exit_code=INTERRUPTED, error="interrupted")
     half = execution(metadata, home / record.ARTIFACTS, name, "Trainer", RUNNING)
-    (found,) = leftovers.sweep(record.create(home), metadata)
+    (found,) = swept(record.create(home), metadata)
     assert summary.taken_over(found).startswith(f"run {folder.name} was interrupted before its first stage: ")
     assert states(metadata) == {half: FAILED}
     assert not list(home.glob("artifacts/*/output/*"))
@@ -112,16 +116,16 @@ def test_a_sweep_that_was_killed_itself_is_done_again(home, metadata, monkeypatc
     with monkeypatch.context() as patched:
         patched.setattr(lineage, "mark_failed", die)
         with pytest.raises(KeyboardInterrupt):
-            leftovers.sweep(record.create(home), metadata)
+            swept(record.create(home), metadata)
     assert states(metadata) == {half: RUNNING}
-    leftovers.sweep(record.create(home), metadata)
+    swept(record.create(home), metadata)
     assert states(metadata) == {half: FAILED}
 
 
 def test_a_damaged_record_keeps_no_run_from_beginning(home, metadata):
     folder, _ = a_run(home)
     (folder / record.RUN).write_text("{")
-    assert leftovers.sweep(record.create(home), metadata) == []
+    assert swept(record.create(home), metadata) == []
     assert (folder / record.RUN).read_text() == "{"
 
 
@@ -136,7 +140,7 @@ def test_a_run_killed_at_any_step_of_its_beginning_is_swept_up(home, metadata):
             break
         killed += 1
         mine = record.create(home)
-        leftovers.sweep(mine, metadata)
+        swept(mine, metadata)
         beside = {path.name for path in home.iterdir()} - {path.name for path in record.runs(home)}
         assert beside == {"artifacts", "latest"}
         for folder in set(record.runs(home)) - {mine}:
@@ -147,11 +151,11 @@ def test_a_run_killed_at_any_step_of_its_beginning_is_swept_up(home, metadata):
 
 def test_artifacts_of_another_metadata_are_refused_before_they_are_written_over(home, metadata):
     artifacts = home / record.ARTIFACTS
-    leftovers.refuse_strange_artifacts(artifacts, metadata)
+    leftovers.refuse_strange_artifacts(str(artifacts), metadata)
     number = execution(metadata, artifacts, "run", "Ingest", COMPLETE)
-    leftovers.refuse_strange_artifacts(artifacts, metadata)
+    leftovers.refuse_strange_artifacts(str(artifacts), metadata)
     (artifacts / "Ingest" / "output" / str(number + 6)).mkdir()
     with pytest.raises(ConfigError) as caught:
-        leftovers.refuse_strange_artifacts(artifacts, metadata)
+        leftovers.refuse_strange_artifacts(str(artifacts), metadata)
     (problem,) = caught.value.problems
     assert f"{artifacts} holds the results of execution {number + 6}, and only {number} are known" in problem
