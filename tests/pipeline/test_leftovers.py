@@ -95,15 +95,20 @@ def test_what_is_half_done_goes_and_what_is_done_stays(home, metadata):
     assert swept(record.create(home), metadata)[0]["run_id"] != killed.name
 
 
-def test_what_an_interrupt_left_in_the_middle_of_a_stage_goes_as_well(home, metadata):
-    folder, name = a_run(home, status="failed", exit_code=INTERRUPTED, error="interrupted")
+@pytest.mark.parametrize(
+    ("code", "how"),
+    [(INTERRUPTED, "was interrupted"), (1, "failed")],
+    ids=["interrupted", "lost ML Metadata"],
+)
+def test_what_a_run_left_in_the_middle_of_a_stage_goes_as_well(home, metadata, code, how):
+    folder, name = a_run(home, status="failed", exit_code=code)
     half = execution(metadata, home / record.ARTIFACTS, name, "Trainer", RUNNING)
     (found,) = swept(record.create(home), metadata)
-    assert summary.taken_over(found).startswith(f"run {folder.name} was interrupted before its first stage: ")
+    assert summary.taken_over(found).startswith(f"run {folder.name} {how} before its first stage: ")
     assert states(metadata) == {half: FAILED}
     assert not list(home.glob("artifacts/*/output/*"))
     run = record.read(folder, record.RUN)
-    assert (run["status"], run["exit_code"], run["process"]) == ("failed", INTERRUPTED, None)
+    assert (run["status"], run["exit_code"], run["process"]) == ("failed", code, None)
 
 
 def test_a_sweep_that_was_killed_itself_is_done_again(home, metadata, monkeypatch):
