@@ -1,8 +1,11 @@
 # make demo   sets everything up and runs the main job
 # make check  formatter, linter, types and fast tests
 # make test   that, then whole pipelines and long trainings
+# make test-modern   check and demo with TFX 1.21, on an older Linux too (as root)
+# make test-kfp  runs the compiled demo in kfp's own engine, in an environment of its own (.kfp)
+# make flink, make spark   fetch Flink or Spark, and Beam's job server for it
 # make lock   resolves requirements/*.in anew
-.PHONY: setup demo format check test lock schema clean
+.PHONY: setup demo format check test test-modern test-kfp lock schema flink spark clean
 
 setup: .venv/installed
 
@@ -32,6 +35,17 @@ check: setup
 test: check
 	$(PYTEST) -m slow
 
+test-modern:
+	@requirements/modern.sh make check demo
+
+.kfp/installed: requirements/kfp.txt | setup
+	$(UV) venv --quiet --clear --python .venv/bin/python .kfp
+	$(UV) pip install --quiet --python .kfp/bin/python --require-hashes -r requirements/kfp.txt
+	@touch $@
+
+test-kfp: setup .kfp/installed
+	.venv/bin/pytest -q tests/kubeflow/test_kfp_local.py
+
 schema: setup
 	.venv/bin/python -m pipeline.config_schema > pipeline/config.schema.json
 
@@ -41,6 +55,12 @@ LOCK = $(UV) pip compile --quiet --generate-hashes --no-emit-index-url --no-emit
 lock: setup
 	$(LOCK) --python-version 3.10 --python-platform x86_64-manylinux_2_28 requirements/tfx-1.16.in -o requirements/tfx-1.16.txt
 	$(LOCK) --python-version 3.11 --universal requirements/tfx-1.21.in -o requirements/tfx-1.21.txt
+	$(LOCK) --python-version 3.10 --universal requirements/kfp.in -o requirements/kfp.txt
+
+flink spark: %: .%/jars
+
+.%/jars: requirements/jars.sh requirements/%.pom.xml requirements/%.sha256
+	@requirements/jars.sh $*
 
 clean:
-	rm -rf .venv .uv build dist *.egg-info
+	rm -rf .venv .uv .kfp .flink .spark build dist *.egg-info

@@ -72,7 +72,8 @@ def run_one(side: str, examples: Path, home: Path) -> dict[str, float]:
     from tfx import v1 as tfx
 
     from components.auditor.component import Auditor
-    from pipeline.build import IN_THIS_PROCESS
+    from pipeline.config import Run
+    from pipeline.runners.beam_args import beam_args
 
     importer = tfx.dsl.Importer(
         source_uri=str(examples),
@@ -108,7 +109,7 @@ def run_one(side: str, examples: Path, home: Path) -> dict[str, float]:
         metadata_connection_config=tfx.orchestration.metadata.sqlite_metadata_connection_config(
             str(home / "metadata.sqlite")
         ),
-        beam_pipeline_args=list(IN_THIS_PROCESS),
+        beam_pipeline_args=beam_args(Run()),
     )
     begin = time.perf_counter()
     tfx.orchestration.LocalDagRunner().run(dag)

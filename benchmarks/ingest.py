@@ -25,12 +25,15 @@ from benchmarks.results import growth, keep, machine, measure
 _STEPS, _FEATURES, _CHUNK_ROWS = 20, 10, 1_000_000
 
 
-def make_csv(path: Path, rows: int) -> None:
-    """Writes sequences of 20 steps with 10 features of four decimals, an id, a time and a label."""
-    random = np.random.default_rng(1)
+def make_csv(path: Path, rows: int, before: int = 0) -> None:
+    """Writes sequences of 20 steps with 10 features of four decimals, an id, a time and a label.
+
+    `before` rows stand in other files.
+    """
+    random = np.random.default_rng(1 + before)
     writer = None
-    for first in range(0, rows, _CHUNK_ROWS):
-        number = np.arange(first, min(rows, first + _CHUNK_ROWS))
+    for first in range(before, before + rows, _CHUNK_ROWS):
+        number = np.arange(first, min(before + rows, first + _CHUNK_ROWS))
         columns: dict[str, Any] = {
             "id": number // _STEPS,
             "time": number % _STEPS,
@@ -49,7 +52,8 @@ def run_one(side: str, source: Path, home: Path) -> dict[str, float]:
     from tfx import v1 as tfx
 
     from components.ingest.component import Ingest
-    from pipeline.build import IN_THIS_PROCESS
+    from pipeline.config import Run
+    from pipeline.runners.beam_args import beam_args
 
     data = {"source": [str(source)], "sequence_id": "id", "time": "time", "label": "label"}
     settings = {"name": "n", "task": "multiclass", "data": data, "split": {"by": "sequence"}}
@@ -65,7 +69,7 @@ def run_one(side: str, source: Path, home: Path) -> dict[str, float]:
         metadata_connection_config=tfx.orchestration.metadata.sqlite_metadata_connection_config(
             str(home / f"{side}.sqlite")
         ),
-        beam_pipeline_args=list(IN_THIS_PROCESS),
+        beam_pipeline_args=beam_args(Run()),
     )
     begin = time.perf_counter()
     tfx.orchestration.LocalDagRunner().run(dag)

@@ -1,9 +1,11 @@
 """The DAG, in the order the data flows. Read this first."""
 
+import hashlib
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
+from ml_metadata.proto import metadata_store_pb2
 from tfx import v1 as tfx
 from tfx.dsl.components.base.base_node import BaseNode
 
@@ -25,26 +27,24 @@ from pipeline import fingerprint
 from pipeline.config import Config, FeatureKind, GivenSource, expand
 from pipeline.errors import ConfigError, SluiceError
 from pipeline.gate_checks import classes_named
+from pipeline.runners.beam_args import beam_args
 
+AtStart: TypeAlias = str | tfx.dsl.experimental.RuntimeParameter  # given now, or when a run is started
 TRAIN, EVAL = "train", "eval"
-IN_THIS_PROCESS = (
-    # By its full name: the default may be another engine where the machine can download one.
-    "--runner=apache_beam.runners.portability.fn_api_runner.fn_runner.FnApiRunner",
-    # No image is used. Without a name TFX packs itself for workers elsewhere, half a second a stage.
-    "--sdk_container_image=none",
-)
 
 
 def create_pipeline(
     config: Config,
     *,
     root: str,
-    metadata: str | None = None,
+    metadata: metadata_store_pb2.ConnectionConfig | None = None,
     source_fingerprint: str = "",
     kinds: Mapping[str, FeatureKind] | None = None,
     until_audit: bool = False,
-    forced: str = "",
+    forced: AtStart = "",
     forced_by: str = "",
+    source: AtStart = "",
+    thresholds: AtStart = "",
     on_kubeflow: bool = False,
 ) -> tfx.dsl.Pipeline:
     """The pipeline of a configuration, the same for every runner.
@@ -52,15 +52,17 @@ def create_pipeline(
     Args:
       config: the configuration.
       root: folder of the artifacts, local or remote.
-      metadata: SQLite file of ML Metadata; None where the orchestrator brings its own.
+      metadata: how ML Metadata is reached; None where the orchestrator brings its own.
       source_fingerprint: digest of the source's content, see `fingerprint_of_source`.
       kinds: feature to kind, where `data.features` does not name them; else features of bytes are categories.
       until_audit: stop after the data has been judged.
       forced: why the model may be worse than the last blessed one; empty where it may not.
       forced_by: who took that on themselves.
-      on_kubeflow: find the last blessed model by a query of Kubeflow's own, the only one it has.
+      source: other `data.source` as YAML, see `pipeline.at_start`.
+      thresholds: other `gate.thresholds` as YAML.
+      on_kubeflow: compare with the model that was pushed last, for Kubeflow's server runs no resolver.
     """
-    ingest = Ingest(config=_data_settings(config), source_fingerprint=source_fingerprint)
+    ingest = Ingest(config=_data_settings(config), source_fingerprint=source_fingerprint, source=source)
     examples = ingest.outputs["examples"]
     statistics = tfx.components.StatisticsGen(examples=examples)
     if config.schema_:
@@ -82,9 +84,9 @@ def create_pipeline(
     )
     gate = DataGate(findings=auditor.outputs["findings"])
     stages: list[BaseNode] = [ingest, statistics, schema, validator, auditor, gate]
-    if named := classes_named(config):
+    if classes_named(config) or thresholds:
         gate = ClassCheck(
-            statistics=statistics.outputs["statistics"], label=config.label, named=json.dumps(named)
+            statistics=statistics.outputs["statistics"], config=_class_settings(config), thresholds=thresholds
         )
         gate.add_upstream_node(stages[-1])
         stages.append(gate)
@@ -98,23 +100,26 @@ def create_pipeline(
             gate,
             forced=forced,
             forced_by=forced_by,
+            thresholds=thresholds,
             on_kubeflow=on_kubeflow,
         )
     return tfx.dsl.Pipeline(
-        pipeline_name=config.name.replace("_", "-"),  # the only names Kubeflow takes
+        pipeline_name=_pipeline_name(config, root, metadata),
         pipeline_root=root,
         components=stages,
         enable_cache=True,
-        metadata_connection_config=metadata
-        and tfx.orchestration.metadata.sqlite_metadata_connection_config(metadata),
-        beam_pipeline_args=_beam_args(config),
+        metadata_connection_config=metadata,
+        beam_pipeline_args=beam_args(config.run),
     )
 
 
-def _beam_args(config: Config) -> list[str]:
-    own = config.run.beam_args
-    elsewhere = any(argument.partition("=")[0] == "--runner" for argument in own)
-    return [*(() if elsewhere else IN_THIS_PROCESS), *own]
+def _pipeline_name(config: Config, root: str, metadata: metadata_store_pb2.ConnectionConfig | None) -> str:
+    """The name in ML Metadata, within which results are taken from the cache and models are compared."""
+    name = config.name.replace("_", "-")  # the only names Kubeflow takes
+    if metadata is None or not metadata.HasField("mysql"):
+        return name
+    # Others may use the database too: each `run.root` keeps its own, as it does in SQLite.
+    return f"{name}-{hashlib.sha256(root.encode()).hexdigest()[:8]}"
 
 
 def _model_stages(
@@ -124,8 +129,9 @@ def _model_stages(
     schema: tfx.types.BaseChannel,
     gate: BaseNode,
     *,
-    forced: str,
+    forced: AtStart,
     forced_by: str,
+    thresholds: AtStart,
     on_kubeflow: bool,
 ) -> list[BaseNode]:
     transform = tfx.components.Transform(
@@ -146,7 +152,7 @@ def _model_stages(
         custom_config=_training_settings(config, kinds),
     )
     model = trainer.outputs["model"]
-    resolver = _last_blessed(model, on_kubeflow=on_kubeflow)
+    resolver = _last_blessed(config, model, gate, on_kubeflow=on_kubeflow)
     evaluator = Evaluator(
         examples=examples,
         model=model,
@@ -167,6 +173,7 @@ def _model_stages(
         forced=forced,
         forced_by=forced_by,
         code=fingerprint.of_code(["components/verdict", "components/trainer/metrics"]),
+        thresholds=thresholds,
     )
     gate = ModelGate(blessing=verdict.outputs["blessing"])
     judged = [transform, trainer, resolver, evaluator, train_evaluator, verdict, gate]
@@ -247,15 +254,20 @@ def _model_server(
     return [validator, ServabilityGate(blessing=validator.outputs["blessing"]).with_id("ServerGate")]
 
 
-def _last_blessed(model: tfx.types.BaseChannel, *, on_kubeflow: bool) -> BaseNode:
+def _last_blessed(
+    config: Config, model: tfx.types.BaseChannel, gate: BaseNode, *, on_kubeflow: bool
+) -> BaseNode:
     """The stage that finds the model to compare with; none on the first run."""
+    if on_kubeflow:
+        pushed = last_blessed.LastPushed(push_base=config.push_base).with_id("LastBlessed")
+        pushed.add_upstream_node(gate)  # it has no input that would let it wait
+        return pushed
     channels = {
         last_blessed.MODEL: tfx.dsl.Channel(type=tfx.types.standard_artifacts.Model),
         last_blessed.BLESSING: tfx.dsl.Channel(type=tfx.types.standard_artifacts.ModelBlessing),
+        last_blessed.CANDIDATE: model,
     }
-    strategy = tfx.dsl.experimental.LatestBlessedModelStrategy
-    if not on_kubeflow:
-        strategy, channels[last_blessed.CANDIDATE] = last_blessed.LastBlessedOther, model
+    strategy = last_blessed.LastBlessedOther
     return tfx.dsl.Resolver(strategy_class=strategy, **channels).with_id("LastBlessed")
 
 
@@ -341,6 +353,17 @@ def _verdict_settings(config: Config) -> str:
     settings = config.model_dump(
         mode="json",
         include={"name", "task", "data", "gate"},
+        exclude={"data": {"max_length", "truncate"}},
+        exclude_unset=True,
+    )
+    return json.dumps(settings)
+
+
+def _class_settings(config: Config) -> str:
+    """What names classes, as JSON."""
+    settings = config.model_dump(
+        mode="json",
+        include={"name": True, "task": True, "data": True, "training": {"class_weight"}, "gate": True},
         exclude={"data": {"max_length", "truncate"}},
         exclude_unset=True,
     )

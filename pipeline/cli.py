@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipeline import __version__, record
+from pipeline import __version__, record, run_lock
 from pipeline.cli_asking import drift, predict
-from pipeline.cli_options import CONFIG, SET, user
+from pipeline.cli_compile import compile_
+from pipeline.cli_doctor import doctor
+from pipeline.cli_options import CONFIG, SET, WHERE, user, where
 from pipeline.cli_serving import serve
 from pipeline.cli_versions import rollback, versions
 from pipeline.errors import INTERRUPTED, ConfigError, SluiceError
@@ -23,8 +25,7 @@ from pipeline.words import on_one_line
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from pipeline.config import Config
-    from pipeline.runners.local import Stage
+    from pipeline.runners.stage import Stage
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -63,32 +64,51 @@ def init(data: str, output: Path, force: bool) -> None:
 @cli.command()
 @CONFIG
 @SET
+@WHERE
 @click.option(
     "--force-bless", is_flag=True, help="Let the model be worse than the last blessed one; needs --reason."
 )
 @click.option("--reason", metavar="TEXT", help="Why; it stays on record.")
 @click.argument("beam_args", nargs=-1, type=click.UNPROCESSED)
 def run(
-    config: str, overrides: tuple[str, ...], force_bless: bool, reason: str | None, beam_args: tuple[str, ...]
+    config: str,
+    overrides: tuple[str, ...],
+    runner: str | None,
+    workers: int | None,
+    force_bless: bool,
+    reason: str | None,
+    beam_args: tuple[str, ...],
 ) -> None:
     """Runs the whole chain: data to a pushed model.
 
-    What follows -- goes to the Beam pipelines of the stages.
+    What follows -- goes to the Beam pipelines of the stages, after run.beam_args.
     """
     forced = on_one_line(reason or "")
     if force_bless != bool(forced):
         raise click.UsageError("--force-bless and --reason TEXT belong together; give both")
+    overrides += where(runner, workers)
     _execute(config, overrides, beam_args, until_audit=False, forced=forced, forced_by=forced and user())
 
 
 @cli.command()
 @CONFIG
 @SET
+@WHERE
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON, and all else to stderr.")
 @click.argument("beam_args", nargs=-1, type=click.UNPROCESSED)
-def check(config: str, overrides: tuple[str, ...], as_json: bool, beam_args: tuple[str, ...]) -> None:
-    """Ingests and judges the data, and stops there."""
-    _execute(config, overrides, beam_args, until_audit=True, as_json=as_json)
+def check(
+    config: str,
+    overrides: tuple[str, ...],
+    runner: str | None,
+    workers: int | None,
+    as_json: bool,
+    beam_args: tuple[str, ...],
+) -> None:
+    """Ingests and judges the data, and stops there.
+
+    What follows -- goes to the Beam pipelines of the stages, after run.beam_args.
+    """
+    _execute(config, overrides + where(runner, workers), beam_args, until_audit=True, as_json=as_json)
 
 
 @cli.command()
@@ -131,16 +151,14 @@ def runs(config: str | None, overrides: tuple[str, ...], root: str) -> None:
 
 
 def _run_line(folder: Path) -> str:
-    run = record.read(folder, record.RUN)
-    if run is None:
-        return f"{folder.name:<20} {folder.parent.name:<20} unfinished"
+    run = run_lock.outcome(folder)
     pushed = f"version {run['pushed']['version']}" if run["pushed"] else ""
     seconds = sum(stage["seconds"] for stage in run["stages"])
     status = "interrupted" if run["exit_code"] == INTERRUPTED else run["status"]
     return f"{run['run_id']:<20} {run['name']:<20} {status:<14} {seconds:7.1f} s  {pushed}".rstrip()
 
 
-for _command in (versions, rollback, serve, predict, drift):
+for _command in (compile_, versions, rollback, serve, predict, drift, doctor):
     cli.add_command(_command)
 
 
@@ -157,14 +175,20 @@ def _execute(
     from components.verdict.policy import PARADOX, accuracy_alone
     from pipeline import terminal
     from pipeline.config_file import load
+    from pipeline.gate_checks import refuse_unknown_slices
+    from pipeline.metadata_connection import refuse_unreachable
 
     config = load(path, overrides)
-    _refuse_unknown_slices(path, config)
+    refuse_unknown_slices(path, config)
     config = config.model_copy(
         update={"run": config.run.model_copy(update={"beam_args": (*config.run.beam_args, *beam_args)})}
     )
-    folder = record.create(Path(config.run.root) / config.name)
-    with terminal.chatter_to(folder / record.LOG, to_stderr=as_json) as console:
+    with terminal.chatter_to(Path(os.devnull)):  # MySQL's library has its own words for it
+        refuse_unreachable(config)
+    with (
+        run_lock.new_run(Path(config.run.root) / config.name) as folder,
+        terminal.chatter_to(folder / record.LOG, to_stderr=as_json) as console,
+    ):
 
         def give_up() -> None:
             record.write(folder, record.RUN, _interrupted(folder))
@@ -199,23 +223,6 @@ def _execute(
     sys.exit(result.exit_code)
 
 
-def _refuse_unknown_slices(path: str, config: "Config") -> None:
-    """Ends with the slices that the data has no column for, before anything is read as a whole."""
-    from components.verdict.slices import BY_RULE, sliced_by
-
-    if set(sliced_by(config)) <= set(BY_RULE):
-        return
-    from components.ingest.layout import look
-    from pipeline.gate_checks import unknown_slices
-
-    try:
-        layout = look(config)
-    except SluiceError:  # which Ingest raises again, as its own, on record
-        return
-    if problems := unknown_slices(config, layout.kinds, layout.columns):
-        raise ConfigError(f"{path}: {len(problems)} mistake{'' if len(problems) == 1 else 's'}", problems)
-
-
 def _checked(folder: Path) -> dict[str, object]:
     """What `check --json` prints: validation.json, where the data got that far, and how the run ended."""
     run = record.read(folder, record.RUN) or {}
@@ -227,14 +234,11 @@ def _checked(folder: Path) -> dict[str, object]:
 def _interrupted(folder: Path) -> dict[str, object]:
     """run.json of a run that was ended at once."""
     return {
-        "run_id": folder.name,
-        "name": folder.parent.name,
+        **(record.read(folder, record.RUN) or record.begun(folder)),
         "status": "failed",
         "exit_code": INTERRUPTED,
         "finished": record.now(),
         "error": "interrupted",
-        "stages": [],
-        "pushed": None,
     }
 
 
@@ -292,6 +296,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(INTERRUPTED)
     except SluiceError as error:
         _fail(str(error), error.exit_code, arguments)
+    except ImportError as error:
+        _fail(f"cannot be loaded: {error}; sluice doctor says what is missing, and the remedy", 1, arguments)
     except Exception as error:  # noqa: BLE001 (the last resort: one line, not a traceback)
         _fail(f"unexpected {type(error).__name__}: {error}", 1, arguments)
 

@@ -1,41 +1,21 @@
-"""What a well-formed configuration may still have wrong: contradictions, and what is not available yet."""
+"""What a well-formed configuration may still have wrong: contradictions, and what this machine lacks."""
 
 import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from components.auditor.checks import CHECKS
 from components.servability.versions import known_versions
-from pipeline import locations
+from pipeline import locations, metadata_connection
 from pipeline.config import RESERVED_FEATURES, Config, GivenSource, format_of, source_paths
 from pipeline.errors import SluiceError
 from pipeline.gate_checks import gate_problems
+from pipeline.kubeflow_checks import kubeflow_problems
 from pipeline.words import nearest
 from serving import docker_server
 
 NO_SOURCE = "no-source"  # stands for a source that is missing or wrong, so that the rest can be checked
-# What the configuration already names and no stage does yet. `None`: the whole key, otherwise these values.
-NOT_YET: dict[str, tuple[str, ...] | None] = {
-    "run.runner": ("beam",),
-}
-
-
-def not_yet(raw: dict[str, Any]) -> list[str]:
-    """Keys and values of a raw configuration that no stage acts on yet; they are refused, never ignored."""
-    problems = []
-    for dotted, values in NOT_YET.items():
-        node: Any = raw
-        for key in dotted.split("."):
-            node = node.get(key) if isinstance(node, dict) else None
-        if node is None:
-            continue
-        if values is None or isinstance(node, dict):
-            problems.append(f"{dotted}: not available yet; leave it out")
-        elif node in values:
-            problems.append(f"{dotted}: {node} is not available yet")
-    return problems
 
 
 def contradictions(config: Config) -> list[str]:
@@ -43,6 +23,7 @@ def contradictions(config: Config) -> list[str]:
     checks = (
         _format_problems, _label_problems, _task_problems, _unnamed_problems, _column_problems,
         _split_problems, _audit_problems, gate_problems, _servability_problems, _remote_problems,
+        _metadata_problems, kubeflow_problems,
     )  # fmt: skip
     return [problem for check in checks for problem in check(config)]
 
@@ -255,6 +236,14 @@ def _schema_problems(path: str) -> Iterator[str]:
         yield f"schema: {error.summary}"
     except (UnicodeDecodeError, text_format.ParseError) as error:
         yield f"schema: {path} is no schema in text format ({error})"
+
+
+def _metadata_problems(config: Config) -> Iterator[str]:
+    if config.run.metadata is not None:
+        try:
+            metadata_connection.parse(config.run.metadata)
+        except ValueError as error:
+            yield f"run.metadata: {error}"
 
 
 def _remote_problems(config: Config) -> Iterator[str]:

@@ -12,7 +12,7 @@ import yaml
 from pydantic import ValidationError
 
 from pipeline.config import Config, GivenSource, Push, Run, Threshold, Window
-from pipeline.config_checks import NO_SOURCE, contradictions, missing_files, not_yet
+from pipeline.config_checks import NO_SOURCE, contradictions, missing_files
 from pipeline.errors import ConfigError
 from pipeline.words import nearest
 
@@ -72,6 +72,33 @@ def load(path: str | Path, overrides: Sequence[str] = (), *, local_files: bool =
     if problems or config is None:
         raise ConfigError(f"{path}: {_count(len(problems), 'mistake')}", problems)
     return config
+
+
+def changed(config: Config, section: str, key: str, text: str) -> Config:
+    """A configuration with one value changed when a run is started, checked as in a file.
+
+    Args:
+      config: the configuration.
+      section: of the key.
+      key: of the value.
+      text: the whole value, read as YAML.
+
+    Raises:
+      ConfigError: with every mistake found.
+    """
+    raw = json.loads(config.model_dump_json(exclude_unset=True, by_alias=True))
+    try:
+        patch = {section: {key: _parse_yaml(text)}}
+    except (yaml.YAMLError, TypeError, ValueError, RecursionError) as error:
+        problem = f"{section}.{key}: the value is not valid YAML, got {_shown(text)}"
+        raise ConfigError("the run was started with a mistake", [problem]) from error
+    _anchor(patch, Path.cwd())
+    raw.setdefault(section, {}).update(patch[section])
+    found, problems = _validate(raw)
+    problems = problems or list(contradictions(found) if found else ())
+    if problems or found is None:
+        raise ConfigError(f"the run was started with {_count(len(problems), 'mistake')}", problems)
+    return found
 
 
 def _count(number: int, noun: str) -> str:
@@ -171,7 +198,7 @@ def _validate(raw: dict[str, Any]) -> tuple[Config | None, list[str]]:
     parts are found in the same run.
     """
     try:
-        return _parse(raw), not_yet(raw)
+        return _parse(raw), []
     except ValidationError as error:
         errors = error.errors()
     problems = _problems(raw, errors)
@@ -179,9 +206,9 @@ def _validate(raw: dict[str, Any]) -> tuple[Config | None, list[str]]:
     for item in sorted(errors, key=lambda item: [str(part).zfill(9) for part in item["loc"]], reverse=True):
         _prune(sound, item["loc"])  # the last of a list first, so that the others keep their place
     try:
-        return _parse(sound), problems + not_yet(raw)
+        return _parse(sound), problems
     except ValidationError:
-        return None, problems + not_yet(raw)
+        return None, problems
 
 
 def _parse(raw: dict[str, Any]) -> Config:

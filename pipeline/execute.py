@@ -1,9 +1,11 @@
 """Runs a configuration in this process and writes down what came of it."""
 
 import json
+import logging
 import platform
 import traceback
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -13,11 +15,13 @@ from components.auditor.component import read_findings
 from components.ingest.component import MANIFEST
 from components.pusher import component as pusher
 from components.trainer.training import HISTORY
-from pipeline import __version__, lineage, record
+from pipeline import __version__, leftovers, lineage, record, summary
 from pipeline.build import create_pipeline, fingerprint_of_source, kinds_of_features
 from pipeline.config import Config
 from pipeline.errors import INTERRUPTED, SluiceError
-from pipeline.runners import local
+from pipeline.metadata_connection import connection
+from pipeline.runners import beam, local
+from pipeline.runners.stage import Listener, Stage, compiled
 
 Found = dict[str, dict[str, lineage.Artifact]]  # by stage and output key
 _PACKAGES = (
@@ -30,6 +34,8 @@ _PACKAGES = (
     "apache-beam",
 )
 
+log = logging.getLogger("sluice")
+
 
 @dataclass
 class Result:
@@ -38,11 +44,13 @@ class Result:
     run_id: str
     name: str
     started: str
+    process: dict[str, Any] | None
+    metadata_run: str
     config: dict[str, Any]
     status: str = "failed"
     exit_code: int = 1
     finished: str | None = None
-    stages: list[local.Stage] = field(default_factory=list)
+    stages: list[Stage] = field(default_factory=list)
     pushed: dict[str, Any] | None = None
     error: str | None = None
     history: dict[str, Any] | None = None
@@ -57,6 +65,8 @@ class Result:
             "started": self.started,
             "finished": self.finished,
             "error": self.error,
+            "process": self.process,
+            "metadata_run": self.metadata_run,
             "stages": [{**asdict(stage), "seconds": round(stage.seconds, 3)} for stage in self.stages],
             "versions": versions(),
             "pushed": self.pushed,
@@ -65,6 +75,7 @@ class Result:
         }
 
 
+@cache
 def versions() -> dict[str, str]:
     """Versions of what computes a result."""
     found = {"sluice": __version__, "python": platform.python_version()}
@@ -74,7 +85,7 @@ def versions() -> dict[str, str]:
 def execute(
     config: Config,
     folder: Path,
-    on_stage: local.Listener,
+    on_stage: Listener,
     *,
     until_audit: bool = False,
     forced: str = "",
@@ -84,7 +95,7 @@ def execute(
 
     Args:
       config: the configuration.
-      folder: of the run, see `record.create`.
+      folder: of the run, see `record.create`; the folder above is locked by this process.
       on_stage: told when a stage begins and ends.
       until_audit: stop after the data has been judged.
       forced: why the model may be worse than the last blessed one.
@@ -93,25 +104,27 @@ def execute(
     Returns:
       What became of the run; never raises for a failed stage, the failure stands in the result.
     """
+    begun = record.read(folder, record.RUN) or record.begun(folder)
     result = Result(
-        run_id=folder.name,
-        name=config.name,
-        started=record.now(),
+        **{name: begun[name] for name in ("run_id", "name", "started", "process", "metadata_run")},
         config=json.loads(config.model_dump_json(by_alias=True)),
     )
 
-    def note(stage: local.Stage) -> None:
-        if stage.status != "running":
-            result.stages.append(stage)
+    def note(stage: Stage) -> None:
+        result.stages = [*(one for one in result.stages if one.name != stage.name), stage]
+        record.write(folder, record.RUN, {**result.as_json(), "status": record.RUNNING, "exit_code": None})
         on_stage(stage)
 
-    beside = folder.parent / record.ARTIFACTS
-    database = str(beside / record.METADATA)
+    artifacts = config.artifacts or str(folder.parent / record.ARTIFACTS)
+    database = connection(config)
 
     try:
+        leftovers.refuse_strange_artifacts(artifacts, database)
+        for killed in leftovers.sweep(folder, artifacts, database):
+            log.info("%s", summary.taken_over(killed))
         pipeline = create_pipeline(
             config,
-            root=config.artifacts or str(beside),
+            root=artifacts,
             metadata=database,
             source_fingerprint=fingerprint_of_source(config),
             kinds=None if until_audit else kinds_of_features(config),
@@ -119,7 +132,8 @@ def execute(
             forced=forced,
             forced_by=forced_by,
         )
-        local.run(pipeline, database, result.run_id, note, _may_use_cache)
+        ir = compiled(pipeline, result.metadata_run, _may_use_cache)
+        _RUNNERS[config.run.runner].run(ir, database, result.metadata_run, note)
         result.status, result.exit_code = "checked", 0
     except SluiceError as error:
         result.status, result.exit_code = _STATUS.get(error.exit_code, "failed"), error.exit_code
@@ -132,7 +146,10 @@ def execute(
         result.error = f"{type(error).__name__}: {_essence(error)}"
         traceback.print_exc()
     try:
-        _write_outcome(folder, result, lineage.outputs(database, result.run_id))
+        found = lineage.outputs(database, result.metadata_run)
+        if result.exit_code != INTERRUPTED:  # else a stage may be half done: the next run looks after that
+            result.process = None
+        _write_outcome(folder, result, found)
     except Exception as error:  # noqa: BLE001 (whatever it is, the run is on record)
         result.status, result.exit_code = "failed", 1
         known = isinstance(error, SluiceError)
@@ -148,6 +165,7 @@ def _may_use_cache(stage: str) -> bool:
     return stage != "Pusher"
 
 
+_RUNNERS = {"local": local, "beam": beam}
 _STATUS = {3: "data_refused", 4: "model_refused", 5: "not_servable"}
 
 

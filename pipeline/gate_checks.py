@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from components.verdict.policy import LOWER_IS_BETTER, NEITHER_IS_BETTER, stated_thresholds
 from components.verdict.slices import BY_RULE, TIME, has_classes, sliced_by
 from pipeline.config import Config, FeatureKind, Threshold
+from pipeline.errors import ConfigError, SluiceError
 from pipeline.words import nearest
 
 AVERAGED = ("precision", "recall", "f1", "auc", "pr_auc")  # as <name>_macro, or <name>[class]
@@ -80,6 +81,28 @@ def unknown_slices(config: Config, kinds: Mapping[str, FeatureKind], columns: fr
         elif kinds[name] in ("float", "text"):
             problems.append(f"gate.slices: {name} is a {kinds[name]}, which nearly every step has another of")
     return problems
+
+
+def refuse_unknown_slices(path: str, config: Config) -> None:
+    """Ends with the slices that the data has no column for, before anything is read as a whole.
+
+    Args:
+      path: of the configuration, for the message.
+      config: the configuration; where its source cannot be read, nothing is refused.
+
+    Raises:
+      ConfigError: with every such slice.
+    """
+    if set(sliced_by(config)) <= set(BY_RULE):
+        return
+    from components.ingest.layout import look
+
+    try:
+        layout = look(config)
+    except SluiceError:  # which Ingest raises again, as its own, on record
+        return
+    if problems := unknown_slices(config, layout.kinds, layout.columns):
+        raise ConfigError(f"{path}: {len(problems)} mistake{'' if len(problems) == 1 else 's'}", problems)
 
 
 def _thresholds(config: Config) -> list[Threshold]:

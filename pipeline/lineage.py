@@ -1,11 +1,13 @@
-"""What a run produced, read from ML Metadata."""
+"""What a run produced, and what it left undone, read from ML Metadata."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ml_metadata import metadata_store
+from ml_metadata import ListOptions, MetadataStore, OrderByField
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 
 _RUN, _NODE = "pipeline_run", "node"
+_DONE = (mlmd.Execution.COMPLETE, mlmd.Execution.CACHED)
 
 
 @dataclass(frozen=True)
@@ -16,17 +18,17 @@ class Artifact:
     properties: dict[str, str]
 
 
-def outputs(metadata: str, run_id: str) -> dict[str, dict[str, Artifact]]:
+def outputs(metadata: mlmd.ConnectionConfig, run: str) -> dict[str, dict[str, Artifact]]:
     """The output artifacts of a run, by stage and output key; cached ones too.
 
     Args:
-      metadata: the SQLite file.
-      run_id: name of the run.
+      metadata: how ML Metadata is reached.
+      run: its name there, see `record.begun`.
     """
     found: dict[str, dict[str, Artifact]] = {}
-    store = _store(metadata)
-    for execution in _executions(store, run_id):
-        if execution.last_known_state not in (mlmd.Execution.COMPLETE, mlmd.Execution.CACHED):
+    store = MetadataStore(metadata)
+    for execution in _executions(store, run):
+        if execution.last_known_state not in _DONE:
             continue
         stage = _stage_name(store, execution.id)
         for event in store.get_events_by_execution_ids([execution.id]):
@@ -36,28 +38,47 @@ def outputs(metadata: str, run_id: str) -> dict[str, dict[str, Artifact]]:
     return found
 
 
-def was_cached(metadata: str, run_id: str, stage: str) -> bool:
+def was_cached(metadata: mlmd.ConnectionConfig, run: str, stage: str) -> bool:
     """Whether a stage of a run took its outputs from an earlier one."""
-    store = _store(metadata)
+    store = MetadataStore(metadata)
     return any(
         execution.last_known_state == mlmd.Execution.CACHED and _stage_name(store, execution.id) == stage
-        for execution in _executions(store, run_id)
+        for execution in _executions(store, run)
     )
 
 
-def _store(metadata: str) -> metadata_store.MetadataStore:
-    config = mlmd.ConnectionConfig()
-    config.sqlite.filename_uri = metadata
-    return metadata_store.MetadataStore(config)
+def undone(metadata: mlmd.ConnectionConfig, run: str) -> dict[int, str]:
+    """The executions of a run that did not come to an end, or to a bad one: id to stage."""
+    store = MetadataStore(metadata)
+    return {
+        execution.id: _stage_name(store, execution.id)
+        for execution in _executions(store, run)
+        if execution.last_known_state not in _DONE
+    }
 
 
-def _executions(store: metadata_store.MetadataStore, run_id: str) -> list[mlmd.Execution]:
+def mark_failed(metadata: mlmd.ConnectionConfig, executions: Sequence[int]) -> None:
+    """Says of executions that they failed."""
+    store = MetadataStore(metadata)
+    found = store.get_executions_by_id(executions)
+    for execution in found:
+        execution.last_known_state = mlmd.Execution.FAILED
+    store.put_executions(found)
+
+
+def newest_execution(metadata: mlmd.ConnectionConfig) -> int:
+    """The highest id of an execution, of whatever run; 0 where there is none."""
+    newest = ListOptions(limit=1, order_by=OrderByField.ID, is_asc=False)
+    return max((execution.id for execution in MetadataStore(metadata).get_executions(newest)), default=0)
+
+
+def _executions(store: MetadataStore, run: str) -> list[mlmd.Execution]:
     """The executions of a run, one per stage."""
-    run = store.get_context_by_type_and_name(_RUN, run_id)
-    return [] if run is None else list(store.get_executions_by_context(run.id))
+    context = store.get_context_by_type_and_name(_RUN, run)
+    return [] if context is None else list(store.get_executions_by_context(context.id))
 
 
-def _stage_name(store: metadata_store.MetadataStore, execution_id: int) -> str:
+def _stage_name(store: MetadataStore, execution_id: int) -> str:
     for context in store.get_contexts_by_execution(execution_id):
         if context.type == _NODE:
             return str(context.name.partition(".")[2])

@@ -1,6 +1,9 @@
 """A run's folder: `<run.root>/<name>/<run id>/`, and `latest` pointing to the newest."""
 
 import json
+import os
+import platform
+import uuid
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timezone
 from pathlib import Path
@@ -14,6 +17,7 @@ LOG = "run.log"
 LATEST = "latest"
 ARTIFACTS = "artifacts"  # TFX's pipeline root, shared by the runs of one name so that its cache works
 METADATA = "metadata.sqlite"
+RUNNING, KILLED = "running", "killed"  # status of a run that has not ended, and never will
 
 
 def now() -> str:
@@ -24,6 +28,8 @@ def now() -> str:
 def create(home: Path) -> Path:
     """Makes a new run's folder under `home` (`<run.root>/<name>`) and points `latest` to it.
 
+    Its run.json says that it is running, and in which process.
+
     Raises:
       ConfigError: the folder cannot be written.
     """
@@ -31,12 +37,49 @@ def create(home: Path) -> Path:
     try:
         (home / ARTIFACTS).mkdir(parents=True, exist_ok=True)
         folder = next(path for path in _candidates(home, stamp) if _make(path))
+        write(folder, RUN, {**begun(folder), "process": this_process()})
         point = home / f".{LATEST}-{folder.name}"
         point.symlink_to(folder.name)
         point.replace(home / LATEST)
     except OSError as error:
         raise ConfigError(f"run.root: cannot write to {home} ({error.strerror})") from error
     return folder
+
+
+def begun(folder: Path) -> dict[str, Any]:
+    """run.json of a run that has done nothing yet.
+
+    `metadata_run` is its name in ML Metadata, where those of other names and machines may be: it begins with
+    the run id, see `run_id_of`.
+    """
+    return {
+        "run_id": folder.name,
+        "name": folder.parent.name,
+        "status": RUNNING,
+        "exit_code": None,
+        "started": now(),
+        "finished": None,
+        "error": None,
+        "process": None,
+        "metadata_run": f"{folder.name}.{uuid.uuid4().hex[:12]}",
+        "stages": [],
+        "pushed": None,
+    }
+
+
+def run_id_of(metadata_run: str) -> str:
+    """The run id in a run's name in ML Metadata."""
+    return metadata_run.partition(".")[0]
+
+
+def this_process() -> dict[str, Any]:
+    """What tells this process from those that write beside it."""
+    return {"pid": os.getpid(), "host": platform.node()}
+
+
+def process_in_words(process: Mapping[str, Any]) -> str:
+    """Such as `process 123 on host`."""
+    return f"process {process['pid']} on {process['host']}"
 
 
 def _candidates(home: Path, stamp: str) -> Iterator[Path]:

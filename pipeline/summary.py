@@ -8,8 +8,8 @@ from typing import Any
 from rich.table import Table
 
 from components.verdict.slices import slice_text
-from pipeline import record
-from pipeline.errors import ConfigError
+from pipeline import record, run_lock
+from pipeline.errors import INTERRUPTED, ConfigError
 from pipeline.figures import figure
 
 # What the table of metrics shows of each task, which is the first whose metrics were all measured.
@@ -39,7 +39,11 @@ def headline(run: dict[str, Any]) -> str:
         return f"already served as version {run['pushed']['version']}: the model meets every requirement"
     if run["pushed"] and run["status"] != "pushed":
         return "failed after the push: the model is being served"
-    if run["exit_code"] == 130:
+    if run["status"] == record.RUNNING:
+        return f"at work since {run['started']}{_in_process(run)}"
+    if run["status"] == record.KILLED:
+        return f"killed {_moment(run)}"
+    if run["exit_code"] == INTERRUPTED:
         return "interrupted: nothing was pushed; run it again to go on from the finished stages"
     if run["exit_code"] == ConfigError.exit_code:
         return "wrong configuration: nothing was pushed"
@@ -159,9 +163,7 @@ def _shown_metric(name: str, one: dict[str, Any], overall: dict[str, Any]) -> fl
 
 def reasons(folder: Path) -> dict[str, Any]:
     """Why a run ended as it did, for programs: what failed, with every figure of it."""
-    run = record.read(folder, record.RUN)
-    if run is None:
-        return {"run_id": folder.name, "name": folder.parent.name, "status": "unfinished", "reasons": []}
+    run = run_lock.outcome(folder)
     validation = record.read(folder, record.VALIDATION) or {"findings": []}
     verdict = record.read(folder, record.VERDICT) or {}
     decisions = verdict.get("decisions", [])
@@ -199,12 +201,11 @@ def _unjudged(decision: dict[str, Any]) -> bool:
 
 def why(folder: Path) -> Iterator[str]:
     """Why a run ended as it did: reasons first, each with what to do next."""
-    run = record.read(folder, record.RUN)
-    if run is None:
-        yield f"{folder.parent.name} {folder.name}: unfinished: it still runs, or it was killed"
-        yield "  run it again to go on from the finished stages"
-        return
+    run = run_lock.outcome(folder)
     yield f"{run['name']} {run['run_id']}: {headline(run)}"
+    if run["status"] in (record.RUNNING, record.KILLED):
+        yield from _progress_lines(run)
+        return
     validation = record.read(folder, record.VALIDATION)
     refused = [] if not validation else [f for f in validation["findings"] if f["severity"] == "error"]
     for finding in refused:
@@ -225,6 +226,39 @@ def why(folder: Path) -> Iterator[str]:
     yield from _servability_lines(servability)
     if run["pushed"]:
         yield f"  version {run['pushed']['version']} is in {shown_path(run['pushed']['path'])}"
+
+
+def taken_over(run: dict[str, Any]) -> str:
+    """What a run says of one before it, which did not come to its end."""
+    interrupted = run["exit_code"] == INTERRUPTED
+    how = "was killed" if run["status"] == record.KILLED else "was interrupted" if interrupted else "failed"
+    return (
+        f"run {run['run_id']} {how} {_moment(run)}: what it had finished is taken over where nothing "
+        "has changed since"
+    )
+
+
+def _moment(run: dict[str, Any]) -> str:
+    """How far a run has come, such as `in Transform`."""
+    if at_work := [stage["name"] for stage in run["stages"] if stage["status"] == "running"]:
+        return f"in {', '.join(at_work)}"
+    return f"after {run['stages'][-1]['name']}" if run["stages"] else "before its first stage"
+
+
+def _in_process(run: dict[str, Any]) -> str:
+    return f", {record.process_in_words(run['process'])}" if run["process"] else ""
+
+
+def _progress_lines(run: dict[str, Any]) -> Iterator[str]:
+    """The stages of a run without an end, and how to go on where it will have none."""
+    finished = [stage["name"] for stage in run["stages"] if stage["status"] == "done"]
+    yield f"  finished: {', '.join(finished) or 'no stage'}"
+    if run["status"] == record.RUNNING:
+        yield f"  now {_moment(run)}"
+        return
+    yield "  sluice run CONFIG goes on from there: behind its finished stages, and a training's last epoch"
+    if any(stage["name"] == "Pusher" for stage in run["stages"]):
+        yield "  sluice versions CONFIG says whether its model is being served"
 
 
 def _verdict_lines(verdict: dict[str, Any]) -> Iterator[str]:

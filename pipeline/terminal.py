@@ -13,7 +13,7 @@ from rich.live import Live
 from rich.spinner import Spinner
 
 if TYPE_CHECKING:
-    from pipeline.runners.local import Stage
+    from pipeline.runners.stage import Stage
 
 
 @contextmanager

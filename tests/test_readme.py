@@ -17,7 +17,7 @@ def test_ci_runs_the_commands_of_the_readme():
     # The run on real recordings has its own end-to-end test, for it needs files the project does not carry.
     here = [command for command in readme if "JapaneseVowels" not in command]
     assert len(here) == len(readme) - 1
-    assert here == commands(".ci/run", r"set -x\n(.*)$")
+    assert here == commands(".ci/run", r"set -x\n(.*?)\nset \+x")
 
 
 def test_the_readme_links_only_to_what_exists():

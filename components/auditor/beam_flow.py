@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-import tensorflow as tf
 
+from components import complete_file
 from components.auditor import duplicates, sample, series, shape
 from components.auditor.checks import ERROR
 from components.auditor.conclude import checks_run, conclude
@@ -249,6 +249,5 @@ def _write(
         "checks_not_run": not_run,
         "findings": [draft.named(ids).as_json() for draft in drafts],
     }
-    with tf.io.gfile.GFile(path, "w") as file:
-        file.write(json.dumps(result, indent=2) + "\n")
+    complete_file.write(path, json.dumps(result, indent=2) + "\n")
     return path

@@ -12,7 +12,7 @@ from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_p
 from tfx import v1 as tfx
 from tfx.types import artifact_utils
 
-from components import artifact_json
+from components import artifact_json, complete_file
 from components.auditor.anomalies import read_anomalies, write_anomalies
 from components.auditor.beam_flow import Audit, Findings
 from components.auditor.checks import ERROR
@@ -134,14 +134,15 @@ def audit(
         {split: found.SerializeToString() for split, found in anomalies.items()},
     )
     tf.io.gfile.makedirs(folder)
-    unfinished = f"{folder.rstrip('/')}/unfinished.json"
+    written = f"{folder.rstrip('/')}/without-anomalies.json"
     with pipeline as begin:
-        _ = begin | "audit" >> Findings(made, unfinished)
-    with tf.io.gfile.GFile(unfinished) as file:
+        _ = begin | "audit" >> Findings(made, written)
+    with tf.io.gfile.GFile(written) as file:
         result: dict[str, Any] = json.loads(file.read())
     found = [Finding(**{**one, "examples": tuple(one["examples"])}) for one in result["findings"]]
     write_anomalies(folder, found, schema, _SPLITS)
-    tf.io.gfile.rename(unfinished, f"{folder.rstrip('/')}/{FINDINGS}", overwrite=True)
+    complete_file.sweep(folder)
+    tf.io.gfile.rename(written, f"{folder.rstrip('/')}/{FINDINGS}", overwrite=True)
     return result
 
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import apache_beam as beam
 import pyarrow as pa
-import tensorflow as tf
 from apache_beam.transforms.window import GlobalWindows
 
+from components import complete_file
 from components.ingest import examples, splits, steps
 from components.ingest.ahead import ahead
 from components.ingest.arrow_bytes import pack, unpack
@@ -170,6 +170,5 @@ def _summary(chosen: Examples, sequences: Sequences) -> dict[str, Any]:
 
 
 def _save(counts: list[dict[str, Any]], path: str, reports: list[dict[str, Any]], cutoff: Any) -> str:
-    with tf.io.gfile.GFile(path, "w") as file:
-        file.write(json.dumps({"counts": counts, "reports": reports, "cutoff": cutoff}))
+    complete_file.write(path, json.dumps({"counts": counts, "reports": reports, "cutoff": cutoff}))
     return path

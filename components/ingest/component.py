@@ -9,10 +9,12 @@ from tfx import v1 as tfx
 from tfx.components.util import examples_utils
 from tfx.proto import example_gen_pb2
 
+from components import complete_file
 from components.ingest.beam_flow import SPLITS, WriteExamples
 from components.ingest.layout import look
 from components.ingest.manifest import manifest
 from components.ingest.splits import configured_cutoff
+from pipeline.at_start import with_source
 from pipeline.config import Config
 
 MANIFEST = "splits.json"
@@ -24,6 +26,7 @@ def Ingest(  # noqa: N802 (TFX names a component by its function)
     examples: tfx.dsl.components.OutputArtifact[tfx.types.standard_artifacts.Examples],
     config: tfx.dsl.components.Parameter[str],
     source_fingerprint: tfx.dsl.components.Parameter[str],
+    source: tfx.dsl.components.Parameter[str] = "",
     beam_pipeline: tfx.dsl.components.BeamComponentParameter[beam.Pipeline] = None,
 ) -> None:
     """Reads the source, splits it and writes one tf.Example per sequence or window.
@@ -32,13 +35,16 @@ def Ingest(  # noqa: N802 (TFX names a component by its function)
       examples: the splits `train` and `eval`, and `splits.json`, which says how they were made.
       config: the configuration as JSON; only what shapes the data is in it.
       source_fingerprint: a digest of the source's content, so that changed files are read again.
+      source: another `data.source` as YAML, given when the run was started.
       beam_pipeline: the pipeline to run in.
 
     Raises:
+      ConfigError: the run was started with a source that does not fit the configuration.
       DataRefused: with everything that keeps the source from being used; nothing is written then.
     """
     del source_fingerprint  # it only takes part in the cache key
-    found = write_splits(Config.model_validate_json(config), examples.uri, beam_pipeline)
+    settings = with_source(Config.model_validate_json(config), source)
+    found = write_splits(settings, examples.uri, beam_pipeline)
     with tf.io.gfile.GFile(f"{examples.uri}/{MANIFEST}", "w") as file:
         file.write(json.dumps(found, indent=2) + "\n")
     examples.split_names = json.dumps(list(SPLITS))
@@ -66,6 +72,7 @@ def write_splits(config: Config, folder: str, pipeline: beam.Pipeline) -> dict[s
         raise
     finally:
         _remove([outcome])
+        complete_file.sweep(folder)
 
 
 def _remove(paths: Any) -> None:

@@ -1,6 +1,5 @@
 """Writes whole sequences or windows as a standard TFX Examples split: GZIP TFRecords of tf.Example."""
 
-import uuid
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import tensorflow as tf
 
+from components import complete_file
 from components.ingest.ahead import ahead
 from components.ingest.example_bytes import serialize
 from components.ingest.layout import Layout
@@ -64,7 +64,7 @@ def write(
 ) -> None:
     """Writes one shard of a split, which appears when it is complete; an older one is replaced."""
     tf.io.gfile.makedirs(folder)
-    unfinished = f"{folder.rsplit('/', 1)[0]}/unfinished-{uuid.uuid4().hex}"
+    unfinished = complete_file.unfinished(folder.rsplit("/", 1)[0])
     with tf.io.TFRecordWriter(unfinished, tf.io.TFRecordOptions(**_OPTIONS)) as writer:
         for records in ahead(_serialized(examples, sequences, layout)):
             for record in records:  # the loop costs a microsecond a sequence, compression ten times that

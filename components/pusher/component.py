@@ -22,6 +22,7 @@ from components.pusher.source import LocalFolder, Source
 from components.pusher.target import Pushed, target_at
 from components.verdict.component import VERDICT
 from pipeline.errors import SluiceError
+from pipeline.record import run_id_of
 from pipeline.summary import met_and_asked
 
 log = logging.getLogger("sluice.pusher")
@@ -76,7 +77,7 @@ class SafeExecutor(Executor):
         pushed_model.set_int_custom_property(ALREADY_SERVED, int(pushed.already_served))
 
     def _origin(self, input_dict: dict[str, list[types.Artifact]]) -> Origin:
-        run_id = self._context.pipeline_run_id if self._context else None
+        run_id = run_id_of(self._context.pipeline_run_id) if self._context else None
         blessings = input_dict.get(standard_component_specs.MODEL_BLESSING_KEY)
         if not blessings or not fileio.exists(f"{blessings[0].uri.rstrip('/')}/{VERDICT}"):
             return Origin(run_id)

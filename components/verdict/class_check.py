@@ -1,11 +1,12 @@
 """ClassCheck: ends a run whose configuration names a class that there is none of, before any training."""
 
-import json
-
 import tensorflow_data_validation as tfdv
 from tfx import v1 as tfx
 
+from pipeline.at_start import with_thresholds
+from pipeline.config import Config
 from pipeline.errors import ConfigError
+from pipeline.gate_checks import classes_named
 from pipeline.words import nearest
 
 _TRAIN, _STATISTICS = "train", "FeatureStats.pb"
@@ -14,23 +15,25 @@ _TRAIN, _STATISTICS = "train", "FeatureStats.pb"
 @tfx.dsl.components.component
 def ClassCheck(  # noqa: N802 (TFX names a component by its function)
     statistics: tfx.dsl.components.InputArtifact[tfx.types.standard_artifacts.ExampleStatistics],
-    label: tfx.dsl.components.Parameter[str],
-    named: tfx.dsl.components.Parameter[str],
+    config: tfx.dsl.components.Parameter[str],
+    thresholds: tfx.dsl.components.Parameter[str] = "",
 ) -> None:
     """Lets a run go on where every class that is named occurs in the training split.
 
     Args:
       statistics: of the Examples.
-      label: name of the label feature.
-      named: JSON list of (key of the configuration, class).
+      config: the configuration as JSON; only what names classes.
+      thresholds: other `gate.thresholds` as YAML, given when the run was started.
 
     Raises:
-      ConfigError: with every class that does not occur, and the nearest that does.
+      ConfigError: with every class that does not occur, and the nearest that does; or the run was started
+        with bounds that there cannot be.
     """
-    known = classes_of(f"{statistics.uri}/Split-{_TRAIN}/{_STATISTICS}", label)
+    settings = with_thresholds(Config.model_validate_json(config), thresholds)
+    known = classes_of(f"{statistics.uri}/Split-{_TRAIN}/{_STATISTICS}", settings.label)
     problems = [
         f"{key}: the training split has no class {text}{nearest(text, known)}"
-        for key, text in json.loads(named)
+        for key, text in classes_named(settings)
         if known and text not in known
     ]
     if problems:

@@ -23,8 +23,10 @@ from components.verdict.intervals import Intervals
 from components.verdict.policy import PARADOX, accuracy_alone
 from components.verdict.slices import has_classes
 from components.verdict.trivial_metrics import trivial_metrics
+from pipeline.at_start import with_thresholds
 from pipeline.config import Config
 from pipeline.errors import ModelRefused
+from pipeline.words import on_one_line
 
 VERDICT, EVALUATION = "verdict.json", "evaluation.json"
 _TRAIN, _EVAL = "train", "eval"
@@ -43,6 +45,7 @@ def Verdict(  # noqa: N802 (TFX names a component by its function)
     forced: tfx.dsl.components.Parameter[str],
     forced_by: tfx.dsl.components.Parameter[str],
     code: tfx.dsl.components.Parameter[str],
+    thresholds: tfx.dsl.components.Parameter[str] = "",
 ) -> None:
     """Decides on a model.
 
@@ -57,9 +60,14 @@ def Verdict(  # noqa: N802 (TFX names a component by its function)
       forced: why the model may be worse than the last blessed one; empty where it may not.
       forced_by: who took that on themselves.
       code: a digest of the code, so that the verdict is made anew when it changes.
+      thresholds: other `gate.thresholds` as YAML, given when the run was started.
+
+    Raises:
+      ConfigError: the run was started with bounds that there cannot be.
     """
     del code  # it only takes part in the cache key
-    settings = Config.model_validate_json(config)
+    forced = on_one_line(forced)  # on Kubeflow it comes from a form
+    settings = with_thresholds(Config.model_validate_json(config), thresholds)
     names = names_of_slices(settings)
     reason = evaluation.get_string_custom_property(BASELINE_PROPERTY)
     found = read_evaluation(evaluation.uri, names)

@@ -19,6 +19,8 @@ from tfx.dsl.components.base import executor_spec
 from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import io_utils, path_utils
 
+from components.verdict import last_blessed
+
 BASELINE_PROPERTY = (
     "baseline"  # of the evaluation: why the last blessed model was not compared; empty if it was
 )
@@ -58,7 +60,7 @@ class Evaluator(tfx.components.Evaluator):
 
 
 def _why_not(model: types.Artifact, baseline: Sequence[types.Artifact]) -> str:
-    if not baseline:
+    if not baseline or baseline[0].get_string_custom_property(last_blessed.VERSION) == last_blessed.NONE_YET:
         return NO_BASELINE
     if baseline[0].uri == model.uri:
         return SAME_MODEL

@@ -3,11 +3,15 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipeline import lineage, locations, record, served
 from pipeline.config import Config, FeatureKind
 from pipeline.errors import ConfigError
+from pipeline.metadata_connection import connection, refuse_unreachable
+
+if TYPE_CHECKING:
+    from ml_metadata.proto import metadata_store_pb2 as mlmd
 
 _TRAIN = "Split-train"
 
@@ -40,11 +44,13 @@ def find(config: Config) -> TrainingRun:
       ConfigError: there is none.
     """
     home = Path(config.run.root, config.name)
+    refuse_unreachable(config)
+    metadata = connection(config)
     newest = served.newest(config)
     made = newest and newest["run_id"]
     candidates = sorted(record.runs(home), key=lambda folder: folder.name != made)  # stable: newest first
     for folder in candidates:
-        if (found := _of_run(home, folder, newest if folder.name == made else None)) is not None:
+        if (found := _of_run(metadata, folder, newest if folder.name == made else None)) is not None:
             return found
     raise ConfigError(
         f"no run of {config.name} in {home} has training statistics",
@@ -52,12 +58,14 @@ def find(config: Config) -> TrainingRun:
     )
 
 
-def _of_run(home: Path, folder: Path, pushed: Mapping[str, Any] | None) -> TrainingRun | None:
-    validation = record.read(folder, record.VALIDATION)
-    database = home / record.ARTIFACTS / record.METADATA
-    if validation is None or not database.is_file():
+def _of_run(
+    metadata: "mlmd.ConnectionConfig", folder: Path, pushed: Mapping[str, Any] | None
+) -> TrainingRun | None:
+    run, validation = record.read(folder, record.RUN), record.read(folder, record.VALIDATION)
+    gone = metadata.HasField("sqlite") and not Path(metadata.sqlite.filename_uri).is_file()
+    if run is None or validation is None or gone:
         return None
-    found = lineage.outputs(str(database), folder.name)
+    found = lineage.outputs(metadata, run.get("metadata_run", folder.name))  # older runs have no other name
     try:
         statistics = f"{found['StatisticsGen']['statistics'].uri}/{_TRAIN}/FeatureStats.pb"
         examples = found["Ingest"]["examples"].uri

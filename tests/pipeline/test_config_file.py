@@ -9,7 +9,6 @@ import pytest
 import yaml
 
 from pipeline.config import Config, GivenSource, duration_us
-from pipeline.config_checks import NOT_YET
 from pipeline.config_file import load
 from pipeline.config_schema import json_schema
 from pipeline.errors import ConfigError
@@ -249,21 +248,6 @@ def test_classes_that_are_numbers_may_be_written_as_numbers(load_text):
     assert config.training.class_weight == {"0": 2.0, "1": 3.5}
 
 
-_A_VALUE = {
-    "gate.small_slices": "warn",
-    "gate.confidence": "0.9",
-}
-
-
-@pytest.mark.parametrize("key", sorted(NOT_YET))
-def test_a_key_that_does_nothing_yet_is_refused(load_text, key):
-    values = NOT_YET[key]
-    value = values[0] if values else _A_VALUE.get(key, "5")
-    problems = "\n".join(problems_of(lambda: load_text(VALID, f"{key}={value}")))
-    assert f"{key}: " in problems
-    assert "not available yet" in problems
-
-
 @pytest.mark.parametrize(
     ("override", "expected"),
     [
@@ -408,7 +392,7 @@ def test_the_published_json_schema_is_in_step():
     assert published == json_schema(), "run `make schema`"
     assert set(json.loads(published)["properties"]) == {
         "name", "task", "data", "split", "schema", "audit", "model", "training", "gate",
-        "servability", "push", "drift", "run",
+        "servability", "push", "drift", "run", "kubeflow",
     }  # fmt: skip
 
 

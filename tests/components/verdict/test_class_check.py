@@ -21,25 +21,42 @@ def statistics(tmp_path):
     return artifact
 
 
-def check(statistics, *named: tuple[str, str], label: str = "kind") -> None:
+def check(statistics, thresholds: str = "", label: str = "kind", **data: str) -> None:
+    settings = {
+        "name": "demo",
+        "task": "binary",
+        "data": {"source": "rows.csv", "label": label, "sequence_id": "id", **data},
+        "gate": {"thresholds": [{"metric": "recall[stop]", "min": 0.5}]},
+    }
     function = ClassCheck.EXECUTOR_SPEC.executor_class()._FUNCTION
-    function(statistics=statistics, label=label, named=json.dumps(named))
+    function(statistics=statistics, config=json.dumps(settings), thresholds=thresholds)
 
 
 def test_a_class_that_does_not_occur_is_told_with_the_nearest(statistics):
     with pytest.raises(ConfigError) as caught:
-        check(statistics, ("gate.thresholds, recall[stpo]", "stpo"), ("data.positive", "go"))
+        check(statistics, positive="stpo")
     assert caught.value.problems == (
-        "gate.thresholds, recall[stpo]: the training split has no class stpo (did you mean stop?)",
+        "data.positive: the training split has no class stpo (did you mean stop?)",
     )
 
 
 def test_classes_that_occur_are_let_through(statistics):
-    check(statistics, ("gate.thresholds, recall[stop]", "stop"), ("data.positive", "go"))
+    check(statistics, positive="go")
+
+
+def test_bounds_that_a_run_was_started_with_are_looked_at_before_any_training(statistics):
+    with pytest.raises(ConfigError) as caught:
+        check(statistics, "[{metric: 'recall[stpo]', min: 0.8}]")
+    assert caught.value.problems == (
+        "gate.thresholds, recall[stpo]: the training split has no class stpo (did you mean stop?)",
+    )
+    with pytest.raises(ConfigError, match=r"gate\.thresholds, recal: no such metric for binary"):
+        check(statistics, "[{metric: recal, min: 0.8}]")
+    check(statistics, "[{metric: 'recall[go]', min: 0.8}]")
 
 
 def test_where_the_statistics_do_not_have_every_class_nothing_is_refused(statistics):
     path = f"{statistics.uri}/Split-train/FeatureStats.pb"
     assert classes_of(path, "kind") == ["go", "stop"]
     assert classes_of(path, "other") == []
-    check(statistics, ("data.positive", "anything"), label="other")
+    check(statistics, label="other", positive="anything")

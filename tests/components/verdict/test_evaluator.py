@@ -15,7 +15,7 @@ from components.verdict.evaluator import (
     SAME_MODEL,
     ComparingExecutor,
 )
-from components.verdict.last_blessed import LastBlessedOther
+from components.verdict.last_blessed import NONE_YET, VERSION, LastBlessedOther
 
 artifacts = tfx.types.standard_artifacts
 
@@ -92,6 +92,9 @@ def test_the_first_model_and_a_model_judged_again_have_no_baseline(run, tmp_path
     ours = model(tmp_path / "ours")
     assert run(ours)[:2] == ([], NO_BASELINE)
     assert run(ours, ours)[:2] == ([], SAME_MODEL)
+    nothing = artifacts.Model()
+    nothing.set_string_custom_property(VERSION, NONE_YET)
+    assert run(ours, nothing)[:2] == ([], NO_BASELINE)
 
 
 @pytest.mark.parametrize(
