@@ -107,7 +107,8 @@ def _places(chosen: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     """Key of the configuration, folder, and what lies in it that has to be written, too."""
     if "root" not in chosen:
         return []
-    return [("run.root", chosen["root"], "artifacts"), ("push.to", chosen["push_base"], ".sluice")]
+    places = [("run.root", chosen["root"], "artifacts"), ("push.to", chosen["push_base"], ".sluice")]
+    return [*places, *([("run.artifacts", chosen["artifacts"], "")] if chosen.get("artifacts") else [])]
 
 
 def _libraries(

@@ -126,8 +126,8 @@ def test_it_builds_for_the_beam_orchestrator(demo, tmp_path, monkeypatch):
 
 
 def test_in_a_shared_database_each_root_keeps_its_own_models_and_cache(demo):
-    def name(root: str, metadata: str | None) -> str:
-        run = demo.run.model_copy(update={"metadata": metadata})
+    def name(root: str, metadata: str | None, artifacts: str | None = None) -> str:
+        run = demo.run.model_copy(update={"metadata": metadata, "artifacts": artifacts})
         config = demo.model_copy(update={"run": run, "name": "my_demo"})
         return create_pipeline(config, root=root, metadata=connection(config)).pipeline_info.pipeline_name
 
@@ -136,6 +136,8 @@ def test_in_a_shared_database_each_root_keeps_its_own_models_and_cache(demo):
     assert one != other
     assert name("a", "mysql://u@h/d") == one
     assert re.fullmatch(r"my-demo-[0-9a-f]{8}", one)
+    elsewhere = [name(f"{bucket}/my_demo", None, bucket) for bucket in ("gs://a", "gs://b")]
+    assert len({"my-demo", *elsewhere}) == 3
 
 
 def test_every_stage_is_there_on_this_stack(demo):
