@@ -56,9 +56,8 @@ def check(
     (home / "rows.yaml").write_text(_CONFIG)
     command = [sys.executable, "-W", "ignore", "-m", "pipeline", "check", str(home / "rows.yaml")]
     arguments = [f"--set=run.root={home / 'runs'}", *(["--", *beam_args] if beam_args else [])]
-    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
     with subprocess.Popen(
-        [*command, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
+        [*command, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as running:
         meanwhile(running)
         said, _ = running.communicate()
@@ -173,6 +172,7 @@ def main() -> None:
     )
     parser.add_argument("--rows", type=int, default=5_000_000)
     rows = parser.parse_args().rows
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     text = report(rows, *compare(rows))
     print(f"\n{text}")
     keep("flink", f"`python -m benchmarks.flink`: {machine()}\n\n{text}")

@@ -272,11 +272,15 @@ def _last_blessed(
 
 
 def fingerprint_of_source(config: Config) -> str:
-    """Digest of the source's files and of the code that reads them: ingest runs again when it changes."""
+    """Digest of the source's files and of the code that reads them: ingest runs again when it changes.
+
+    So it does when artifacts go elsewhere, where not every machine may see the ones before.
+    """
     source = config.data.source
     groups = (source.train, source.eval) if isinstance(source, GivenSource) else (source,)
     code = fingerprint.of_code(["components/ingest"])
-    return ":".join([code, *(fingerprint.of_files(expand(paths)) for paths in groups)])
+    files = (fingerprint.of_files(expand(paths)) for paths in groups)
+    return ":".join([code, *files, *filter(None, [config.artifacts])])
 
 
 def kinds_of_features(config: Config) -> Mapping[str, FeatureKind]:

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag
 
 from pipeline.errors import ConfigError
+from pipeline.locations import matches
 
 # What ingest writes beside the features, and what requests for an answer name their parts.
 RESERVED_FEATURES = (
@@ -375,7 +376,18 @@ class Drift(_Section):
 class Run(_Section):
     """Where and how the pipeline runs."""
 
-    root: str = "runs"
+    root: Annotated[
+        str,
+        AfterValidator(_local_path),
+        Field(description="folder of this machine: records of the runs, and the metadata of TFX"),
+    ] = "runs"
+    artifacts: Annotated[
+        Annotated[str, AfterValidator(_local_path)] | None,
+        Field(
+            description="folder or prefix of an object store: TFX's artifacts are in <artifacts>/<name>; "
+            "default: beside the metadata"
+        ),
+    ] = None
     runner: Annotated[
         Literal["local", "beam"],
         Field(description="local: one stage after the other; beam: as the steps of one Beam pipeline"),
@@ -579,6 +591,11 @@ class Config(_Section):
         return f"{self.push.to.rstrip('/')}/{self.name}"
 
     @property
+    def artifacts(self) -> str | None:
+        """Where TFX's artifacts are: `<run.artifacts>/<name>`; None where they are beside the metadata."""
+        return f"{self.run.artifacts.rstrip('/')}/{self.name}" if self.run.artifacts else None
+
+    @property
     def label(self) -> str:
         """Name of the label in the Examples; sources without column names call it `label`."""
         return self.data.label or "label"
@@ -629,18 +646,12 @@ def expand(paths: Sequence[str]) -> list[str]:
 
     Raises:
       ConfigError: a path or glob that matches no file.
+      SluiceError: an object store cannot be asked.
     """
     found = {path: matches(path) for path in paths}
     if missing := [path for path, files in found.items() if not files]:
         raise ConfigError("a source is missing", [f"data.source: no file matches {path}" for path in missing])
     return sorted({file for files in found.values() for file in files}, key=_natural)
-
-
-def matches(path: str) -> list[str]:
-    """The files that a path or glob names; a file that is there is taken by its name, whatever is in it."""
-    if Path(path).is_file():
-        return [path]
-    return [file for file in glob.glob(path, recursive=True) if Path(file).is_file()]
 
 
 def _natural(path: str) -> tuple[list[tuple[int, str]], str]:

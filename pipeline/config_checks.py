@@ -7,8 +7,9 @@ from pathlib import Path
 
 from components.auditor.checks import CHECKS
 from components.servability.versions import known_versions
-from pipeline import metadata_connection
-from pipeline.config import RESERVED_FEATURES, Config, GivenSource, format_of, matches, source_paths
+from pipeline import locations, metadata_connection
+from pipeline.config import RESERVED_FEATURES, Config, GivenSource, format_of, source_paths
+from pipeline.errors import SluiceError
 from pipeline.gate_checks import gate_problems
 from pipeline.kubeflow_checks import kubeflow_problems
 from pipeline.words import nearest
@@ -182,37 +183,57 @@ def _servability_problems(config: Config) -> Iterator[str]:
 def missing_files(config: Config) -> Iterator[str]:
     """What the configuration names and this machine does not have, or has in another form."""
     for path in source_paths(config.data):
-        if path == NO_SOURCE or "://" in path:
-            continue
-        if Path(path).is_dir():
-            yield f"data.source: {path} is a folder; give its files, such as {Path(path, '*.csv')}"
-        elif not matches(path):
-            yield f"data.source: no file matches {path}"
+        if path != NO_SOURCE:
+            yield from _source_problems(path)
     if config.schema_:
-        yield from _schema_problems(Path(config.schema_))
+        yield from _schema_problems(config.schema_)
     if config.servability.tf_serving_image and not docker_server.engine_answers():
         yield (
             "servability.tf_serving_image: no Docker engine answers here; start it, or leave the key out: "
             "the model is loaded and asked without Docker in any case"
         )
-    if "://" not in config.push.to:
-        yield from _push_problems(Path(config.push.to))
+    if not locations.is_remote(config.push.to):
+        yield from _folder_problems("push.to", Path(config.push.to))
+    if config.run.artifacts:
+        yield from _artifact_problems(config.run.artifacts)
 
 
-def _push_problems(folder: Path) -> Iterator[str]:
+def _source_problems(path: str) -> Iterator[str]:
+    try:
+        if locations.is_folder(path):
+            yield f"data.source: {path} is a folder; give its files, such as {path.rstrip('/')}/*.csv"
+        elif not locations.matches(path):
+            yield f"data.source: no file matches {path}"
+    except SluiceError as error:
+        yield f"data.source: {error.summary}"
+
+
+def _artifact_problems(location: str) -> Iterator[str]:
+    if not locations.is_remote(location):
+        yield from _folder_problems("run.artifacts", Path(location))
+        return
+    try:
+        locations.exists(location)  # what is not there will be made, but it must be possible to ask
+    except SluiceError as error:
+        yield f"run.artifacts: {error.summary}"
+
+
+def _folder_problems(key: str, folder: Path) -> Iterator[str]:
     existing = next(path for path in (folder, *folder.parents) if path.exists())
     if not existing.is_dir() or not os.access(existing, os.W_OK):
-        yield f"push.to: cannot write to {existing}; give a folder that can be made and written"
+        yield f"{key}: cannot write to {existing}; give a folder that can be made and written"
 
 
-def _schema_problems(path: Path) -> Iterator[str]:
+def _schema_problems(path: str) -> Iterator[str]:
     from google.protobuf import text_format
     from tensorflow_metadata.proto.v0 import schema_pb2
 
     try:
-        text_format.Parse(path.read_text(encoding="utf-8"), schema_pb2.Schema())
+        text_format.Parse(locations.read_bytes(path).decode(), schema_pb2.Schema())
     except OSError as error:
         yield f"schema: cannot read {path} ({error.strerror})"
+    except SluiceError as error:
+        yield f"schema: {error.summary}"
     except (UnicodeDecodeError, text_format.ParseError) as error:
         yield f"schema: {path} is no schema in text format ({error})"
 
@@ -226,7 +247,16 @@ def _metadata_problems(config: Config) -> Iterator[str]:
 
 
 def _remote_problems(config: Config) -> Iterator[str]:
-    places = [("data.source", path) for path in source_paths(config.data)]
-    for key, place in (*places, ("run.root", config.run.root)):
-        if "://" in place:
-            yield f"{key}: {place}: remote places are not available yet; give a local one"
+    for path in source_paths(config.data):
+        if locations.is_remote(path) and "**" in path:
+            yield f"data.source: {path}: no object store knows **; name each folder between with *"
+    if locations.is_remote(config.run.root):
+        yield (
+            f"run.root: {config.run.root}: expected a folder of this machine, for records and metadata; "
+            "run.artifacts may be remote"
+        )
+    if config.run.artifacts == config.run.root:
+        yield (
+            f"run.artifacts: {config.run.artifacts} is run.root, where each folder is taken for a run; "
+            "give another one, or leave it out"
+        )

@@ -129,7 +129,7 @@ def _parse_yaml(text: str) -> Any:
     return json.loads(plain)
 
 
-_PATH_KEYS = (("data", "source"), ("schema",), ("push", "to"), ("run", "root"))
+_PATH_KEYS = (("data", "source"), ("schema",), ("push", "to"), ("run", "root"), ("run", "artifacts"))
 
 
 def _fill_in_paths(raw: dict[str, Any]) -> None:

@@ -115,16 +115,16 @@ def execute(
         record.write(folder, record.RUN, {**result.as_json(), "status": record.RUNNING, "exit_code": None})
         on_stage(stage)
 
-    artifacts = folder.parent / record.ARTIFACTS
+    artifacts = config.artifacts or str(folder.parent / record.ARTIFACTS)
     database = connection(config)
 
     try:
         leftovers.refuse_strange_artifacts(artifacts, database)
-        for killed in leftovers.sweep(folder, database):
+        for killed in leftovers.sweep(folder, artifacts, database):
             log.info("%s", summary.taken_over(killed))
         pipeline = create_pipeline(
             config,
-            root=str(artifacts),
+            root=artifacts,
             metadata=database,
             source_fingerprint=fingerprint_of_source(config),
             kinds=None if until_audit else kinds_of_features(config),
@@ -146,15 +146,16 @@ def execute(
         result.error = f"{type(error).__name__}: {_essence(error)}"
         traceback.print_exc()
     try:
-        _write_outcome(folder, result, lineage.outputs(database, result.metadata_run))
+        found = lineage.outputs(database, result.metadata_run)
+        if result.exit_code != INTERRUPTED:  # else a stage may be half done: the next run looks after that
+            result.process = None
+        _write_outcome(folder, result, found)
     except Exception as error:  # noqa: BLE001 (whatever it is, the run is on record)
         result.status, result.exit_code = "failed", 1
         known = isinstance(error, SluiceError)
         result.error = str(error) if known else f"the results cannot be read: {_essence(error)}"
         traceback.print_exc()
     result.finished = record.now()
-    if result.exit_code != INTERRUPTED:  # else a stage may be half done: the next run looks after that
-        result.process = None
     record.write(folder, record.RUN, result.as_json())
     return result
 
@@ -191,10 +192,10 @@ def _delivered(found: Found) -> dict[str, Any] | None:
 def _write_outcome(folder: Path, result: Result, found: Found) -> None:
     result.pushed = _delivered(found)  # before anything may fail: what is being served is on record anyway
     if "Auditor" in found:
-        manifest = json.loads((Path(found["Ingest"]["examples"].uri) / MANIFEST).read_text())
+        manifest = artifact_json.read(found["Ingest"]["examples"].uri, MANIFEST)
         record.write(folder, record.VALIDATION, _validation(found["Auditor"]["findings"].uri, manifest))
     if "Trainer" in found:
-        result.history = json.loads((Path(found["Trainer"]["model_run"].uri) / HISTORY).read_text())
+        result.history = artifact_json.read(found["Trainer"]["model_run"].uri, HISTORY)
     if "Verdict" in found:
         for name in (record.EVALUATION, record.VERDICT):
             record.write(folder, name, artifact_json.read(found["Verdict"]["blessing"].uri, name))

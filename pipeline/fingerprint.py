@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from pipeline import locations
+
 _CHUNK_BYTES = 1 << 20
 
 
@@ -50,7 +52,7 @@ def of_files(paths: Iterable[str | Path]) -> str:
 
 def of_file(path: str | Path) -> str:
     """SHA-256 of one file's content."""
-    with Path(path).open("rb") as file:
+    with locations.open_bytes(str(path)) as file:
         return digest_of(file).sha256
 
 

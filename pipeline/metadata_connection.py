@@ -34,25 +34,25 @@ def parse(url: str) -> MySql:
     """Reads a `run.metadata`.
 
     Raises:
-      ValueError: what is wrong with it, without a password that it may hold.
+      ValueError: what is wrong with it. It is not repeated, for it may hold a password where none should be.
     """
-    try:
-        parts = urlsplit(url)
-        port = parts.port or 3306
-    except ValueError as error:
-        raise ValueError(f"expected {_EXPECTED}; {error}") from error
+    parts = urlsplit(url)
     if parts.scheme != "mysql":
-        raise ValueError(f"expected {_EXPECTED}, got the scheme {parts.scheme or 'of none'}")
+        raise ValueError(f"expected {_EXPECTED}, got {'another' if parts.scheme else 'no'} scheme")
     if parts.password is not None:
         raise ValueError(
-            f"a password must not stand in the configuration, which run.json keeps; expected {_EXPECTED} "
-            f"and the password in the environment variable {PASSWORD}"
+            "a password must not stand in the configuration, which every run keeps; expected "
+            f"{_EXPECTED}, and the password in the environment variable {PASSWORD}"
         )
+    try:
+        port = parts.port or 3306
+    except ValueError:
+        raise ValueError(f"expected {_EXPECTED}, got a port that is none") from None
     database = parts.path.removeprefix("/")
     if not (parts.username and parts.hostname and re.fullmatch(r"[\w$-]+", database)):
-        raise ValueError(f"expected {_EXPECTED}, got {url}")
+        raise ValueError(f"expected {_EXPECTED}, got no user, no host, or no database")
     if parts.query or parts.fragment:
-        raise ValueError(f"expected {_EXPECTED} and nothing behind it, got {url}")
+        raise ValueError(f"expected {_EXPECTED}, got something behind the database")
     return MySql(unquote(parts.username), parts.hostname, port, database)
 
 

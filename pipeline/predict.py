@@ -11,9 +11,10 @@ import pyarrow as pa
 from rich.table import Table
 
 from pipeline import request_file
-from pipeline.config import Config, format_of, matches
+from pipeline.config import Config, format_of
 from pipeline.errors import ConfigError, SluiceError
 from pipeline.figures import figure
+from pipeline.locations import is_remote, matches, read_bytes
 from serving.call_errors import BadRequest, CallError, DeadlineExceeded, NotFound, Unavailable
 from serving.client import Client
 from serving.request_inputs import features_of
@@ -101,7 +102,7 @@ def _predict(config: Config, source: str, client: Client, drawn: Drawn) -> Predi
 def _lines(source: str) -> list[str]:
     """The lines of a file or of standard input, without those that are empty."""
     try:
-        text = sys.stdin.read() if source == STDIN else Path(source).read_text(encoding="utf-8-sig")
+        text = sys.stdin.read() if source == STDIN else read_bytes(source).decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{source}: expected UTF-8 text, one a line ({error})") from error
     if not (lines := [line for line in text.splitlines() if line.strip()]):
@@ -113,7 +114,9 @@ def refuse_out(path: str, source: str) -> None:
     """Raises ConfigError where answers cannot be written to a file of that name, or would replace INPUT."""
     if Path(path).suffix not in _WRITTEN:
         raise ConfigError(f"--out {path}: expected a name that ends in {', '.join(_WRITTEN)}")
-    if source != STDIN and any(Path(one).samefile(path) for one in matches(source) if Path(path).exists()):
+    if source == STDIN or is_remote(source) or not Path(path).exists():
+        return
+    if any(Path(one).samefile(path) for one in matches(source)):
         raise ConfigError(f"--out {path}: is INPUT itself, which would be lost; give another name")
 
 

@@ -1,21 +1,21 @@
 """Reads CSV and what is like it: one row a line, cells between delimiters, in blocks."""
 
 import csv as python_csv
-import gzip
 import io
 import itertools
 import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import IO, Any
 
 import pyarrow as pa
 from pyarrow import csv
 
+from components.ingest.packed import open_gzip
 from components.ingest.piece import SAMPLED_ROWS, Piece
 from components.ingest.problems import SHOWN
+from pipeline import locations
 from pipeline.config import Data
 from pipeline.errors import DataRefused
 
@@ -187,7 +187,11 @@ def _tables(
         )
 
     if delimiter != "whitespace":
-        with csv.open_csv(path, reading(header_lines), parse, convert) as reader:
+        # Arrow's stream stands still for ever where a Python file under it fails or is left half-read.
+        with (
+            locations.local_copy(path) as copy,
+            csv.open_csv(copy, reading(header_lines), parse, convert) as reader,
+        ):
             yield from (pa.Table.from_batches([batch]) for batch in reader)
         return
     # Arrow cannot stop reading a Python file half-way without waiting for itself: whole blocks.
@@ -206,7 +210,7 @@ def _tabbed_blocks(path: str) -> Iterator[bytes]:
 
 
 def _open_bytes(path: str) -> IO[bytes]:
-    return gzip.open(path) if path.endswith(".gz") else Path(path).open("rb")  # type: ignore[return-value]
+    return open_gzip(path) if path.endswith(".gz") else locations.open_bytes(path)
 
 
 def _lines(path: str, data: Data) -> Iterator[tuple[int, list[str]]]:
@@ -240,12 +244,12 @@ def _from_first_line(reader: Any) -> Iterator[tuple[int, list[str]]]:
 
 def _first_rows(path: str, data: Data, count: int) -> list[tuple[int, list[str]]]:
     """Line and cells of the first rows, the header included."""
-    if not Path(path).stat().st_size:
+    if not locations.size(path):
         raise DataRefused(f"{path}: the file is empty")
-    with Path(path).open("rb") as file:
+    with locations.open_bytes(path) as file:
         start = file.read(2)
     if start == b"\x1f\x8b" and not path.endswith(".gz"):
-        raise DataRefused(f"{path}: the content is gzip; name the file {Path(path).name}.gz")
+        raise DataRefused(f"{path}: the content is gzip; name the file {path.rpartition('/')[2]}.gz")
     if start in (b"\xff\xfe", b"\xfe\xff"):
         raise DataRefused(f"{path}: expected UTF-8 text", ["the file is UTF-16; save it as UTF-8"])
     rows = _lines(path, data.model_copy(update={"header": False}))

@@ -11,6 +11,7 @@ from components.ingest.inference import first_moment, infer_kind
 from components.ingest.names import refuse_unusable
 from components.ingest.parsing import family
 from components.ingest.problems import SHOWN, one_line, refusal, with_more
+from pipeline import locations
 from pipeline.config import Config, Data, FeatureKind, GivenSource, expand
 from pipeline.errors import DataRefused
 
@@ -67,7 +68,7 @@ class Layout:
     @property
     def source_bytes(self) -> int:
         """Size of all files."""
-        return sum(Path(file.path).stat().st_size for file in self.files)
+        return sum(locations.size(file.path) for file in self.files)
 
     @property
     def has_label(self) -> bool:

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
+from typing import IO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from components.ingest.piece import SAMPLED_ROWS, Piece
+from pipeline import locations
 from pipeline.config import Data
 from pipeline.errors import DataRefused
 
@@ -21,7 +22,7 @@ def columns(path: str, data: Data) -> list[str]:
       DataRefused: the file is no Parquet file, has no rows, or two columns of one name.
     """
     del data
-    with _clear_errors(path), pq.ParquetFile(path) as file:
+    with _clear_errors(path), pq.ParquetFile(_source(path)) as file:
         names: list[str] = file.schema_arrow.names
         if not file.metadata.num_rows:
             raise DataRefused(f"{path}: expected rows, got none")
@@ -33,7 +34,7 @@ def columns(path: str, data: Data) -> list[str]:
 def sample(path: str, data: Data) -> pa.Table:
     """The first rows."""
     del data
-    with _clear_errors(path), pq.ParquetFile(path) as file:
+    with _clear_errors(path), pq.ParquetFile(_source(path)) as file:
         return pa.Table.from_batches([next(file.iter_batches(SAMPLED_ROWS))])
 
 
@@ -45,7 +46,7 @@ def read(path: str, name: str, data: Data) -> Iterator[Piece]:
     """
     del data
     first = 0
-    with _clear_errors(path), pq.ParquetFile(path) as file:
+    with _clear_errors(path), pq.ParquetFile(_source(path)) as file:
         for batch in file.iter_batches(_BATCH_ROWS):
             yield Piece(pa.Table.from_batches([batch]), first, name)
             first += len(batch)
@@ -59,10 +60,15 @@ def places(
     return [f"row {row + 1}" for row in rows], []
 
 
+def _source(path: str) -> str | IO[bytes]:
+    """What Arrow opens itself, or reads through Python."""
+    return locations.open_bytes(path) if locations.is_remote(path) else path
+
+
 @contextmanager
 def _clear_errors(path: str) -> Iterator[None]:
     try:
-        if not Path(path).stat().st_size:
+        if not locations.size(path):
             raise DataRefused(f"{path}: the file is empty")
         yield
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:

@@ -1,22 +1,22 @@
 """Reads TFRecords of tf.Example or tf.SequenceExample, plain or GZIP."""
 
-import gzip
 import zlib
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from components.ingest.packed import is_gzip
+from components.ingest.packed import is_gzip, open_gzip
 from components.ingest.parsing import list_lengths, single_values
 from components.ingest.piece import SAMPLED_ROWS, Piece, whole_column
+from pipeline import locations
 from pipeline.config import Data
 from pipeline.errors import DataRefused
 
 _BATCH_RECORDS = 8192
+_BUFFER_BYTES = 4 << 20
 _WORDS = {"example": "tf.Example", "sequence_example": "tf.SequenceExample"}
 _STEPS = "##SEQUENCE##"  # what tfx_bsl calls the feature lists of a SequenceExample
 
@@ -60,12 +60,13 @@ def _batches(path: str, size: int) -> Iterator[Any]:
     """Blocks of serialized records, each an object array."""
     import tensorflow as tf
 
-    if not Path(path).stat().st_size:
+    if not locations.size(path):
         raise DataRefused(f"{path}: the file is empty")
     packed = is_gzip(path)
     read = 0
     try:
-        for batch in tf.data.TFRecordDataset(path, "GZIP" if packed else "").batch(size).as_numpy_iterator():
+        records = tf.data.TFRecordDataset(path, "GZIP" if packed else "", _BUFFER_BYTES)
+        for batch in records.batch(size).as_numpy_iterator():
             yield batch
             read += len(batch)
     except tf.errors.DataLossError as error:
@@ -73,6 +74,8 @@ def _batches(path: str, size: int) -> Iterator[Any]:
             f"{path}: cannot be read as TFRecord",
             [f"after {read:,} records or more: {error.message}; it was cut off, or is no TFRecord"],
         ) from error
+    except tf.errors.OpError as error:
+        raise locations.refusal(path, error) from error
     if packed:
         _refuse_cut_gzip(path)
 
@@ -80,7 +83,7 @@ def _batches(path: str, size: int) -> Iterator[Any]:
 def _refuse_cut_gzip(path: str) -> None:
     """TensorFlow takes the end of a truncated gzip, between two records, for the end of the file."""
     try:
-        with gzip.open(path) as file:
+        with open_gzip(path) as file:
             while file.read(1 << 24):
                 pass
     except (OSError, EOFError, zlib.error) as error:

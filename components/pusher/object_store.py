@@ -23,6 +23,7 @@ from components.pusher.source import (
     refuse_changes,
 )
 from components.pusher.target import AUDIT, HOME, VERSIONS, Pushed, content
+from pipeline import locations
 from pipeline.errors import SluiceError
 from pipeline.fingerprint import Digest, Readable, digest_of
 from pipeline.record import now
@@ -43,11 +44,7 @@ class RemoteFolder:
 
     def files(self) -> list[str]:
         """See `Source`."""
-        found = []
-        for folder, _, names in tf.io.gfile.walk(self.path):
-            inside = folder.rstrip("/").removeprefix(self.path).strip("/")
-            found += [f"{inside}/{name}".lstrip("/") for name in names if name and not name.endswith("/")]
-        return found
+        return locations.files_below(self.path)
 
     def open(self, name: str) -> AbstractContextManager[Readable]:
         """See `Source`."""
@@ -65,8 +62,7 @@ class ObjectStore:
     def __init__(self, base: str) -> None:
         self.base = base.rstrip("/")
         self._home = f"{self.base}/{HOME}"
-        with _in_words(f"{self.base} cannot be used"):
-            tf.io.gfile.exists(self.base)  # lists of a file system that is not there are empty
+        locations.exists(self.base)  # lists of a file system that is not there are empty
 
     def versions(self) -> dict[int, str]:
         """See `Target`; a version without `saved_model.pb` is not complete, and is left out."""
@@ -254,6 +250,4 @@ def _in_words(summary: str) -> Iterator[None]:
     except (OSError, tf.errors.OpError) as error:
         said = getattr(error, "message", None) or str(error) or type(error).__name__
         remedy = "look at the address (push.to) and at what this user may do there"
-        if isinstance(error, tf.errors.UnimplementedError):
-            remedy = "install the package that brings this file system, such as tensorflow-io for s3://"
         raise SluiceError(summary, [f"{' '.join(said.split())[:300]}; {remedy}"]) from error

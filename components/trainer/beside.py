@@ -23,7 +23,7 @@ from components.trainer.requests import Request, as_json, requests
 from components.trainer.series import SeriesAnswer
 from components.trainer.synthetic import Synthetic
 from components.trainer.warmup import WARMUP, write_warmup
-from pipeline import fingerprint
+from pipeline import fingerprint, locations
 
 FOLDER = "assets.extra"  # what TensorFlow Serving leaves alone in a SavedModel
 SCHEMA, REQUESTS = "raw_schema.pbtxt", "example_requests.json"
@@ -113,12 +113,11 @@ def _fitting(length: int) -> int:
 
 def files_of(folder: str) -> dict[str, dict[str, Any]]:
     """The files of a folder, local or remote: of each relative path `bytes` and `sha256`."""
-    found = [f"{place}/{name}" for place, _, names in tf.io.gfile.walk(folder) for name in names]
-    return {path[len(folder) :].strip("/"): _digest(path) for path in sorted(found)}
+    return {name: _digest(f"{folder}/{name}") for name in locations.files_below(folder)}
 
 
 def _digest(path: str) -> dict[str, Any]:
-    with tf.io.gfile.GFile(path, "rb") as file:
+    with locations.open_bytes(path) as file:
         digest = fingerprint.digest_of(file)
     return {"bytes": digest.size, "sha256": digest.sha256}
 

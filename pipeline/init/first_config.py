@@ -11,6 +11,7 @@ import numpy as np
 
 from components.ingest.layout import look
 from components.trainer.classes import in_order
+from pipeline import locations
 from pipeline.config import Config, Data, expand
 from pipeline.errors import ConfigError, DataRefused
 from pipeline.init.commented_yaml import flow, render
@@ -83,7 +84,7 @@ def write(data: str, output: Path, *, force: bool = False) -> list[str]:
 
 def guess_config(data: str) -> FirstConfig:
     """Looks at the files that a path or glob names, and guesses their configuration."""
-    if Path(data).is_dir():
+    if locations.is_folder(data):
         raise ConfigError(
             f"{data} is a folder; give one of its files, or a quoted glob such as '{data}/*.csv'"
         )
@@ -126,7 +127,7 @@ def _train_and_eval(data: str) -> dict[str, str]:
     """Both files of the UEA archive's pairs; empty where the file is not one of them."""
     if found := re.fullmatch(r"(.*)_TRAIN(\.ts(?:\.gz)?)", data):
         sibling = f"{found[1]}_TEST{found[2]}"
-        if Path(sibling).is_file():
+        if locations.is_file(sibling):
             return {"train": data, "eval": sibling}
     return {}
 
@@ -235,8 +236,8 @@ def _relative(source: Value, folder: Path) -> Value:
     if isinstance(source, Mapping):
         return {split: _relative(path, folder) for split, path in source.items()}
     path = Path(str(source))
-    if path.is_absolute():
-        return str(path)
+    if locations.is_remote(str(source)) or path.is_absolute():
+        return str(source)
     return os.path.relpath(path.parent.resolve() / path.name, folder.resolve())
 
 

@@ -140,10 +140,13 @@ def _settings(size: Size, work: Path, rpc: int, rest: int) -> dict[str, object]:
         "cluster.evenly-spread-out-slots": "true",
         "taskmanager.network.sort-shuffle.min-buffers": 64,
         "classloader.resolve-order": "parent-first",  # the classes of a job are the cluster's
-        "restart-strategy.type": "fixed-delay",
-        "restart-strategy.fixed-delay.attempts": 3,
-        "restart-strategy.fixed-delay.delay": "1 s",
+        # One loss shows as many failures; this strategy counts those of some seconds as one.
+        "restart-strategy.type": "exponential-delay",
+        "restart-strategy.exponential-delay.initial-backoff": "5 s",
+        "restart-strategy.exponential-delay.max-backoff": "20 s",
+        "restart-strategy.exponential-delay.attempts-before-reset-backoff": 5,
         "heartbeat.interval": 2000,  # ms
+        "blob.service.cleanup.interval": 60,  # s; each job leaves copies of the jars
     }
 
 

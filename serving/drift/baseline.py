@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from pipeline import locations
 from pipeline.config import FeatureKind
 from pipeline.errors import ConfigError
 
@@ -75,7 +75,7 @@ class Baseline:
     independent: float
 
 
-def read(statistics: Path, kinds: Mapping[str, FeatureKind]) -> Baseline:
+def read(statistics: str, kinds: Mapping[str, FeatureKind]) -> Baseline:
     """The baseline from the file of statistics that StatisticsGen wrote for the training split.
 
     Raises:
@@ -84,7 +84,7 @@ def read(statistics: Path, kinds: Mapping[str, FeatureKind]) -> Baseline:
     from tensorflow_metadata.proto.v0 import statistics_pb2
 
     try:
-        content = statistics_pb2.DatasetFeatureStatisticsList.FromString(statistics.read_bytes())
+        content = statistics_pb2.DatasetFeatureStatisticsList.FromString(locations.read_bytes(statistics))
         (found,) = content.datasets
     except (OSError, ValueError) as error:
         raise ConfigError(f"{statistics}: the training statistics cannot be read ({error})") from error

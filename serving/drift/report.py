@@ -7,8 +7,10 @@ from typing import Any
 from components.auditor import records
 from components.auditor.contract import BYTES
 from components.auditor.records import Damaged
+from components.auditor.tables import TRAIN
 from components.ingest.names import argument_name
 from components.transform.preprocessing import vocabulary_name
+from pipeline import locations
 from pipeline.config import Config
 from serving.drift import baseline, logged
 from serving.drift.logged import Log
@@ -90,10 +92,9 @@ def _words(config: Config, run: TrainingRun, log: Log) -> tuple[Mapping[str, tup
     texts = [name for name, kind in run.kinds.items() if kind == "text"]
     found, notes = {}, []
     for name in texts:
-        vocabulary = run.export and run.export / "assets" / vocabulary_name(name)
-        trained = _training_texts(run, name)
-        if not vocabulary or not vocabulary.is_file() or not trained:
-            lost = "its training texts are" if vocabulary and vocabulary.is_file() else "its vocabulary is"
+        vocabulary, trained = _vocabulary(run, name), _training_texts(run, name)
+        if vocabulary is None or not trained:
+            lost = "its vocabulary is" if vocabulary is None else "its training texts are"
             notes.append(f"{argument_name(name)}: words are not compared, for {lost} not there")
             continue
         sides = [
@@ -104,10 +105,15 @@ def _words(config: Config, run: TrainingRun, log: Log) -> tuple[Mapping[str, tup
     return found, notes
 
 
+def _vocabulary(run: TrainingRun, name: str) -> bytes | None:
+    path = f"{run.export}/assets/{vocabulary_name(name)}"
+    return locations.read_bytes(path) if run.export and locations.is_file(path) else None
+
+
 def _training_texts(run: TrainingRun, name: str) -> list[bytes]:
     texts: list[bytes] = []
     try:
-        for source in records.sources(str(run.examples.parent), [run.examples.name.removeprefix("Split-")]):
+        for source in records.sources(run.examples, [TRAIN]):
             for batch in records.read(source, {name: BYTES}, 1024):
                 if name in batch.columns:
                     texts += batch.columns[name].values.to_pylist()

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -36,19 +35,19 @@ class Words:
         return float(self.counts.sum()) ** 2 / squares if squares else 0.0
 
 
-def words(texts: Sequence[bytes], vocabulary: Path, *, generation: bool) -> Words:
+def words(texts: Sequence[bytes], vocabulary: bytes, *, generation: bool) -> Words:
     """Counts the words of texts, cut as Transform cuts them.
 
     Args:
       texts: UTF-8.
-      vocabulary: the file with one token a line, an asset of the export.
+      vocabulary: one token a line, as in the file that is an asset of the export.
       generation: whether the model writes text, and keeps blanks and cases.
     """
     import tensorflow as tf
 
     from components.transform import tokens
 
-    known = pa.array(vocabulary.read_bytes().splitlines(), pa.binary())
+    known = pa.array(vocabulary.splitlines(), pa.binary())
     counts, unknown = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
     for start in range(0, len(texts), _TEXTS_AT_ONCE):
         part = tf.constant(list(texts[start : start + _TEXTS_AT_ONCE]), tf.string)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline import lineage, record, served
+from pipeline import lineage, locations, record, served
 from pipeline.config import Config, FeatureKind
 from pipeline.errors import ConfigError
 from pipeline.metadata_connection import connection, refuse_unreachable
@@ -26,15 +26,15 @@ class TrainingRun:
       kinds: features of the model.
       statistics: file of the training split.
       examples: folder of the training split, which may be gone.
-      export: folder of the model, for its vocabularies; None where none is there.
+      export: folder of the model, for its vocabularies; None where no version is on record.
     """
 
     run_id: str
     version: str | None
     kinds: Mapping[str, FeatureKind]
-    statistics: Path
-    examples: Path
-    export: Path | None
+    statistics: str
+    examples: str
+    export: str | None
 
 
 def find(config: Config) -> TrainingRun:
@@ -67,11 +67,11 @@ def _of_run(
         return None
     found = lineage.outputs(metadata, run.get("metadata_run", folder.name))  # older runs have no other name
     try:
-        statistics = Path(found["StatisticsGen"]["statistics"].uri, _TRAIN, "FeatureStats.pb")
-        examples = Path(found["Ingest"]["examples"].uri, _TRAIN)
+        statistics = f"{found['StatisticsGen']['statistics'].uri}/{_TRAIN}/FeatureStats.pb"
+        examples = found["Ingest"]["examples"].uri
     except KeyError:
         return None
-    if not statistics.is_file():
+    if not locations.is_file(statistics):
         return None
     return TrainingRun(
         folder.name,
@@ -79,5 +79,5 @@ def _of_run(
         validation["features"]["kinds"],
         statistics,
         examples,
-        Path(pushed["path"]) if pushed else None,
+        pushed["path"] if pushed else None,
     )

@@ -136,8 +136,19 @@ def test_all_mistakes_come_in_one_message(load_text):
         ("schema: rows.csv", "is no schema in text format"),
         (
             "run: {root: 'gs://bucket/runs'}",
-            "run.root: gs://bucket/runs: remote places are not available yet",
+            "run.root: gs://bucket/runs: expected a folder of this machine",
         ),
+        ("run: {artifacts: rows.csv/below}", "run.artifacts: cannot write to"),
+        ("run: {artifacts: runs}", "is run.root, where each folder is taken for a run"),
+        (
+            "run: {artifacts: 'nowhere://bucket/artifacts'}",
+            "run.artifacts: nowhere://bucket/artifacts: there is no file system for nowhere://",
+        ),
+        (
+            "schema: 'nowhere://bucket/schema.pbtxt'",
+            "schema: nowhere://bucket/schema.pbtxt: there is no file system",
+        ),
+        ("schema: 'ram://bucket/schema.pbtxt'", "schema: ram://bucket/schema.pbtxt: there is no such file"),
         ("push: {keep: 0}", "push.keep: expected more than 0, got 0"),
         ("split: {by: time, cutoff: true}", "split.cutoff: expected text or a number, got true"),
         ("schema: nowhere.pbtxt", "schema: cannot read"),

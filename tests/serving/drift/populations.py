@@ -52,7 +52,7 @@ def trained(sample: Sample, kept: Path | None = None) -> Baseline:
     with TemporaryDirectory() as folder:
         path = kept or Path(folder, "FeatureStats.pb")
         path.write_bytes(stats_impl.generate_statistics_in_memory(batch).SerializeToString())
-        return baseline.read(path, kinds)
+        return baseline.read(str(path), kinds)
 
 
 def counted(sample: Sample, against: Baseline) -> Log:

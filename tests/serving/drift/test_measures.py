@@ -128,25 +128,22 @@ def test_a_bound_of_null_is_not_judged():
     assert measure(baseline, log, none, {}) == []
 
 
-def test_words_are_cut_as_the_model_cuts_them(tmp_path):
-    vocabulary = tmp_path / "tokens"
-    vocabulary.write_bytes("good\nünder\n.\n".encode())
+def test_words_are_cut_as_the_model_cuts_them():
+    vocabulary = "good\nünder\n.\n".encode()
     found = words(["Good, ÜNDER.".encode(), b"", b"don't"], vocabulary, generation=False)
     assert (found.counts.tolist(), found.unknown.tolist()) == ([4, 0, 1], [1, 0, 1])
     assert found.unknown_share == 0.4
     assert found.independent == pytest.approx(25 / 17)
 
 
-def test_texts_of_another_kind_are_found(tmp_path):
-    vocabulary = tmp_path / "tokens"
-    vocabulary.write_bytes(b"a\nb\nc\n")
+def test_texts_of_another_kind_are_found():
     random = np.random.default_rng(8)
     baseline = trained(alike(TRAINED, random))
     log = counted(alike(500, random), baseline)
 
     def written(letters: str, size: int) -> Words:
         texts = [" ".join(random.choice(list(letters), size)).encode() for _ in range(500)]
-        return words(texts, vocabulary, generation=False)
+        return words(texts, b"a\nb\nc\n", generation=False)
 
     train, same, other = written("abcd", 8), written("abcd", 8), written("abxyz", 12)
     quiet = by_name(measure(baseline, log, Drift(), {"normal": (train, same)}))
