@@ -3,6 +3,7 @@
 import errno
 import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from pipeline.doctor.child import Answer
@@ -223,12 +224,19 @@ def imports(answer: Answer, remedy: str) -> Result:
     return Result("imports", f"all that a run imports, in {answer.report['seconds']:.1f} s")
 
 
-def import_path(elsewhere: Mapping[str, str], variable: str | None) -> Result:
-    """Whether a module hides one of the stack's; `variable` is PYTHONPATH."""
+def import_path(elsewhere: Mapping[str, str], path: Sequence[str]) -> Result:
+    """Whether a module hides one of the stack's.
+
+    Args:
+      elsewhere: module to its file, of those that do.
+      path: the folders of PYTHONPATH.
+    """
     if not elsewhere:
         return Result("import path", "nothing hides a module of the stack")
     found = ", ".join(f"{name} comes from {file}" for name, file in elsewhere.items())
-    remedy = "unset PYTHONPATH" if variable else f"rename {next(iter(elsewhere.values()))}"
+    first = next(iter(elsewhere.values()))
+    named = [folder for folder in path if folder and Path(first).is_relative_to(folder)]
+    remedy = f"take {named[0]} out of PYTHONPATH" if named else f"rename {first}"
     return warning("import path", found, "a run uses these in place of the stack's modules", remedy)
 
 

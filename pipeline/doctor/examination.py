@@ -62,7 +62,9 @@ def _install(row: stack.Stack | None, *, anew: bool) -> str:
     program, flag = f"{sys.executable} -m pip install", "--force-reinstall"
     if find_spec("pip") is None:
         program, flag = f"uv pip install --python {sys.executable}", "--reinstall"
-    return f"{program} {f'{flag} ' if anew else ''}--require-hashes -r {ROOT / row.requirements}"
+    pins = ROOT / row.requirements
+    shown = pins if pins.is_file() else f"{row.requirements} of the project"
+    return f"{program} {f'{flag} ' if anew else ''}--require-hashes -r {shown}"
 
 
 def _packages(row: stack.Stack, install: str) -> Result:
@@ -124,7 +126,8 @@ def _libraries(
     found = answer.report
     causes = []
     if "elsewhere" in found:
-        causes.append(checks.import_path(found["elsewhere"], os.environ.get("PYTHONPATH")))
+        path = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+        causes.append(checks.import_path(found["elsewhere"], path))
     if found.get("keras"):
         causes.append(checks.keras(found["keras"], os.environ))
     remedies = [one.remedy for one in (*causes, *installed) if one.state != "ok"]

@@ -13,7 +13,7 @@ from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from components.ingest import beam_flow, csv_file
+from components.ingest import beam_flow, csv_file, examples
 from components.ingest.component import write_splits
 from pipeline.config import Config
 
@@ -259,6 +259,36 @@ def test_workers_blocks_and_shards_do_not_change_a_byte(tmp_path, monkeypatch):
     options.view_as(DirectOptions).direct_num_workers = 3
     threads = beam.Pipeline(runner=FnApiRunner(), options=options)
     assert examples_of(paths, split, tmp_path / "threads", threads) == expected
+
+
+def test_attempts_that_die_or_come_twice_leave_each_shard_once_and_whole(tmp_path, monkeypatch):
+    """As on runners that try work again whose worker died, or was only slow."""
+    frame(100).to_csv(tmp_path / "rows.csv", index=False)
+    paths, split = [str(tmp_path / "rows.csv")], {"by": "sequence"}
+    expected = examples_of(paths, split, tmp_path / "once")
+    whole, serialized = beam_flow._Write._write, examples._serialized
+
+    def halfway(*arguments):
+        yield next(serialized(*arguments))[:3]
+        raise InterruptedError
+
+    def again(self, *shard):
+        monkeypatch.setattr(examples, "_serialized", halfway)
+        with pytest.raises(InterruptedError):
+            whole(self, *shard)
+        monkeypatch.setattr(examples, "_serialized", serialized)
+        whole(self, *shard)
+        assert list((tmp_path / "again").glob("unfinished-*"))
+        return whole(self, *shard)
+
+    monkeypatch.setattr(beam_flow._Write, "_write", again)
+    assert examples_of(paths, split, tmp_path / "again") == expected
+    left = {
+        str(path.relative_to(tmp_path / "again"))
+        for path in (tmp_path / "again").rglob("*")
+        if path.is_file()
+    }
+    assert left == set(expected)
 
 
 def test_the_shards_together_are_the_whole(tmp_path, monkeypatch, ingest):
