@@ -13,12 +13,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 USER, PASSWORD = "sluice", "no-secret-elsewhere"
-DATABASE, EMPTY = "lineage", "empty"  # the second for a test that wants to find nothing there
+DATABASE, EMPTY, BROKEN = (
+    "lineage",
+    "empty",
+    "broken",
+)  # the others for tests that want nothing, or a part, there
 _WHERE = f"{os.environ.get('PATH', '')}:/usr/sbin"
-_INIT = (
-    f"CREATE USER '{USER}'@'127.0.0.1' IDENTIFIED BY '{PASSWORD}';\n"
-    f"CREATE DATABASE {DATABASE};\nGRANT ALL ON {DATABASE}.* TO '{USER}'@'127.0.0.1';\n"
-    f"CREATE DATABASE {EMPTY};\nGRANT ALL ON {EMPTY}.* TO '{USER}'@'127.0.0.1';\n"
+_INIT = "".join(
+    [
+        f"CREATE USER '{USER}'@'127.0.0.1' IDENTIFIED BY '{PASSWORD}';\n",
+        *(
+            f"CREATE DATABASE {name};\nGRANT ALL ON {name}.* TO '{USER}'@'127.0.0.1';\n"
+            for name in (DATABASE, EMPTY, BROKEN)
+        ),
+    ]
 )
 
 
@@ -31,10 +39,16 @@ class Server:
     def url(self, database: str = DATABASE) -> str:
         return f"mysql://{USER}@127.0.0.1:{self.port}/{database}"
 
+    def sql(self, database: str, statement: str) -> None:
+        """Does something to a database."""
+        where = ["--no-defaults", "--host=127.0.0.1", f"--port={self.port}", f"--user={USER}", database]
+        environment = {**os.environ, "MYSQL_PWD": PASSWORD}
+        subprocess.run([_program("mariadb"), *where, f"--execute={statement}"], check=True, env=environment)
+
 
 def missing() -> str | None:
     """Why there can be no server here."""
-    for program in ("mariadbd", "mariadb-install-db"):
+    for program in ("mariadbd", "mariadb-install-db", "mariadb"):
         if shutil.which(program, path=_WHERE) is None:
             return f"{program} is not installed (Debian: apt-get install mariadb-server)"
     return None

@@ -65,27 +65,37 @@ def killed_at(
     return said
 
 
+def begins(home: Home, stage: str) -> None:
+    """Waits until a stage has folders for its outputs."""
+    for _ in range(1200):
+        if any((home.path / "runs" / "demo" / "artifacts" / stage).glob("[!.]*/*")):
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"{stage} has not begun")
+
+
 def test_a_run_killed_again_and_again_gives_what_an_undisturbed_one_gives(tmp_path):
     home, whole = make_home(tmp_path / "killed"), make_home(tmp_path / "whole")
     config, other = (load(one.path / CONFIG) for one in (home, whole))
 
-    killed_at(home, "DataGate")  # and so in Transform
+    def start_another() -> None:
+        begins(home, "Transform")
+        refused = home.sluice("run", CONFIG)
+        assert (refused.returncode, refused.stdout) == (2, "")
+        assert "runs/demo: another run is at work there" in refused.stderr
+        assert len(home.sluice("runs").stdout.splitlines()) == 1
+
+    killed_at(home, "DataGate", start_another)
     left = "\n".join(outcome.faults(config))
     assert re.search(r"execution \d+ is running", left)
     assert re.search(r"Transform/\S+ is left over", left)
     assert "killed in Transform\n  finished: Ingest, StatisticsGen," in home.sluice("why").stdout
 
-    def start_another() -> None:
-        refused = home.sluice("run", CONFIG)
-        assert (refused.returncode, refused.stdout) == (2, "")
-        assert "runs/demo: another run is at work there" in refused.stderr
-        assert len(home.sluice("runs").stdout.splitlines()) == 2
-
-    said = killed_at(home, "epoch 2/5", start_another)
+    said = killed_at(home, "epoch 2/5")
     assert "was killed in Transform: what it had finished is taken over" in said
     assert re.findall(r"(\w+) +cached", said) == STAGES[:6]
 
-    said = killed_at(home, "ServabilityGate")  # and so while it pushes, or just before or after
+    said = killed_at(home, "Servability")  # so in its gate, or in Pusher
     assert re.search(r"going on after epoch [2345], which an earlier run had finished", said)
     assert "epoch 2/5" not in said
 

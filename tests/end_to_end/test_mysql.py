@@ -9,7 +9,7 @@ from pipeline.config_file import load
 from pipeline.metadata_connection import connection
 from tests.end_to_end.conftest import SLUICE, make_home
 from tests.end_to_end.test_demo import LOOKED_UP, STAGES, cached
-from tests.end_to_end.test_interrupts import killed_at
+from tests.end_to_end.test_interrupts import begins, killed_at
 from tests.mariadb import EMPTY, PASSWORD, Server
 
 pytestmark = pytest.mark.slow
@@ -27,7 +27,7 @@ def test_a_run_goes_on_after_a_kill_is_cached_and_has_its_lineage_there(tmp_path
     config = load(home.path / CONFIG, [where[1]])
     metadata = connection(config)
 
-    killed_at(home, "DataGate", options=where)
+    killed_at(home, "DataGate", lambda: begins(home, "Transform"), where)
     (killed,) = record.runs(home.path / "runs" / "demo")
     name = record.read(killed, record.RUN)["metadata_run"]
     assert list(lineage.undone(metadata, name).values()) == ["Transform"]

@@ -1,18 +1,21 @@
 """Where ML Metadata is kept, and what is said where it cannot be reached."""
 
+import contextlib
 import socket
+import subprocess
+import sys
 import threading
 
 import pytest
 import yaml
 from ml_metadata import MetadataStore
 
-from pipeline import lineage, record
+from pipeline import lineage, metadata_connection, record
 from pipeline.config import Config
 from pipeline.config_file import load
 from pipeline.errors import ConfigError
 from pipeline.metadata_connection import connection, refuse_unreachable
-from tests.mariadb import DATABASE, PASSWORD, USER, Server
+from tests.mariadb import BROKEN, DATABASE, EMPTY, PASSWORD, USER, Server
 
 
 def config(tmp_path, metadata: str | None) -> Config:
@@ -116,6 +119,46 @@ def test_a_wrong_password_and_a_missing_database_are_told_apart(tmp_path, mysql:
         problem = refused(tmp_path, mysql.url())
         assert f"the server at 127.0.0.1:{mysql.port} does not let {USER} in; look at the password" in problem
         assert "MYSQL_PWD" in problem
+
+
+def test_several_first_runs_at_once_find_or_make_the_tables(tmp_path, mysql: Server, monkeypatch):
+    monkeypatch.setenv("MYSQL_PWD", PASSWORD)
+    config(tmp_path, mysql.url(EMPTY))
+    code = (
+        "import sys\n"
+        "from ml_metadata import metadata_store\n"
+        "from pipeline.config_file import load\n"
+        "from pipeline.metadata_connection import refuse_unreachable\n"
+        "config = load(sys.argv[1], local_files=False)\n"
+        "print(flush=True)\n"
+        "sys.stdin.read()\n"
+        "refuse_unreachable(config)\n"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "sluice.yaml")]
+    with contextlib.ExitStack() as stack:
+        running = [
+            stack.enter_context(
+                subprocess.Popen(
+                    command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+                )
+            )
+            for _ in range(3)
+        ]
+        for one in running:
+            one.stdout.readline()
+        for one in running:
+            one.stdin.close()
+        said = [one.stderr.read().decode() for one in running]
+    assert [one.returncode for one in running] == [0, 0, 0], said
+
+
+def test_tables_that_were_left_half_made_are_named(tmp_path, mysql: Server, monkeypatch):
+    monkeypatch.setenv("MYSQL_PWD", PASSWORD)
+    monkeypatch.setattr(metadata_connection, "_PAUSE_S", 0.0)
+    broken = mysql.url(BROKEN)
+    refuse_unreachable(config(tmp_path, broken))
+    mysql.sql(BROKEN, "DROP TABLE Attribution")
+    assert "the database broken holds a part of ML Metadata's tables" in refused(tmp_path, broken)
 
 
 def test_lineage_is_read_from_whichever_it_is(tmp_path, mysql: Server, monkeypatch):
