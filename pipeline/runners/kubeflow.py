@@ -13,7 +13,8 @@ from tfx.orchestration.kubeflow.v2 import kubeflow_v2_dag_runner
 
 from pipeline import __version__
 from pipeline.build import create_pipeline
-from pipeline.config import Config, FeatureKind, GivenSource, duration_us, source_paths
+from pipeline.config import Config, FeatureKind, GivenSource, source_paths
+from pipeline.config_values import duration_us
 from pipeline.errors import ConfigError
 from pipeline.kubeflow_checks import GATES, UNCACHED
 from pipeline.runners.beam_args import beam_args
