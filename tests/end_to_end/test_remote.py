@@ -14,10 +14,11 @@ import tensorflow as tf
 
 from components import artifact_json
 from components.auditor.component import FINDINGS
-from pipeline import demo_data, lineage, record, served
+from pipeline import demo_data, lineage, record, run_lock, served
 from pipeline.config import Config
 from pipeline.config_file import load
 from pipeline.execute import Result, execute
+from pipeline.metadata_connection import connection
 from serving.drift import report
 from tests.end_to_end.conftest import ROOT
 from tests.ram_file_system import as_an_object_store
@@ -46,10 +47,9 @@ class Run:
 
 def run(home: Path, *overrides: str, until_audit: bool = False) -> Run:
     config = load(ROOT / "pipeline" / "configs" / "demo.yaml", [*overrides, f"run.root={home}/runs"])
-    folder = record.create(Path(config.run.root, config.name))
-    result = execute(config, folder, lambda _: None, until_audit=until_audit)
-    database = folder.parent / record.ARTIFACTS / record.METADATA
-    return Run(config, folder, result, lineage.outputs(str(database), folder.name))
+    with run_lock.new_run(Path(config.run.root, config.name)) as folder:
+        result = execute(config, folder, lambda _: None, until_audit=until_audit)
+    return Run(config, folder, result, lineage.outputs(connection(config), result.metadata_run))
 
 
 def contents(folder: str) -> dict[str, bytes]:
@@ -105,7 +105,8 @@ def test_every_artifact_is_in_the_bucket_and_the_records_are_here(remote):
     assert uris
     assert all(uri.startswith(f"{BUCKET}/artifacts/demo/") for uri in uris)
     beside = remote.folder.parent / record.ARTIFACTS
-    assert [path.name for path in beside.iterdir()] == [record.METADATA]
+    assert (beside / record.METADATA).is_file()
+    assert not [path for path in beside.iterdir() if path.is_dir()]
     assert remote.json(record.RUN)["config"]["run"]["artifacts"] == f"{BUCKET}/artifacts"
 
 
