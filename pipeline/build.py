@@ -116,9 +116,10 @@ def create_pipeline(
 def _pipeline_name(config: Config, root: str, metadata: metadata_store_pb2.ConnectionConfig | None) -> str:
     """The name in ML Metadata, within which results are taken from the cache and models are compared."""
     name = config.name.replace("_", "-")  # the only names Kubeflow takes
-    if metadata is None or not metadata.HasField("mysql"):
+    shared = metadata is not None and (metadata.HasField("mysql") or config.artifacts is not None)
+    if not shared:
         return name
-    # Others may use the database too: each `run.root` keeps its own, as it does in SQLite.
+    # Others are in the database too: each place of artifacts keeps its own.
     return f"{name}-{hashlib.sha256(root.encode()).hexdigest()[:8]}"
 
 
@@ -272,15 +273,11 @@ def _last_blessed(
 
 
 def fingerprint_of_source(config: Config) -> str:
-    """Digest of the source's files and of the code that reads them: ingest runs again when it changes.
-
-    So it does when artifacts go elsewhere, where not every machine may see the ones before.
-    """
+    """Digest of the source's files and of the code that reads them: ingest runs again when it changes."""
     source = config.data.source
     groups = (source.train, source.eval) if isinstance(source, GivenSource) else (source,)
     code = fingerprint.of_code(["components/ingest"])
-    files = (fingerprint.of_files(expand(paths)) for paths in groups)
-    return ":".join([code, *files, *filter(None, [config.artifacts])])
+    return ":".join([code, *(fingerprint.of_files(expand(paths)) for paths in groups)])
 
 
 def kinds_of_features(config: Config) -> Mapping[str, FeatureKind]:

@@ -18,6 +18,7 @@ import click
 
 from pipeline.cli_options import CONFIG, SET
 from pipeline.errors import INTERRUPTED, ConfigError, SluiceError
+from pipeline.locations import is_remote
 
 if TYPE_CHECKING:
     from serving.request_log import RequestLog, Tensors
@@ -77,6 +78,11 @@ def serve(
     from serving.docker_server import engine_answers
 
     loaded = load(config, overrides, local_files=False)
+    if is_remote(loaded.push.to):
+        raise ConfigError(
+            f"push.to: expected a folder of this machine to serve from, got {loaded.push.to}",
+            [f"start TensorFlow Serving with --model_base_path={loaded.push_base}"],
+        )
     base, chosen = Path(loaded.push.to, loaded.name), _labels(labels)
     answers = docker is not False and engine_answers()
     if docker and not answers:

@@ -7,8 +7,10 @@ from importlib import metadata
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Discriminator, Field, Tag
 
+from pipeline.config_kubeflow import Kubeflow
+from pipeline.config_values import STRICT, Duration, duration_us
 from pipeline.errors import ConfigError
 from pipeline.locations import matches
 
@@ -20,7 +22,7 @@ RESERVED_FEATURES = (
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = STRICT
 
 
 def _as_tuple(value: Any) -> Any:
@@ -150,27 +152,6 @@ class Data(_Section):
     )
 
 
-_UNITS_US = {"us": 1, "ms": 10**3, "s": 10**6, "min": 60 * 10**6, "h": 3600 * 10**6, "d": 86400 * 10**6}
-_UNITS_US["w"] = 7 * _UNITS_US["d"]
-
-
-def duration_us(text: str) -> int:
-    """Microseconds of a duration such as `90s`, `1.5h`, `7d` or `2w`.
-
-    Raises:
-      ValueError: the text is no duration.
-    """
-    found = re.fullmatch(r"(\d+(?:\.\d+)?) ?([a-z]+)", text.strip())
-    if not found or found[2] not in _UNITS_US:
-        raise ValueError(f"expected a duration: a number and one of {', '.join(_UNITS_US)}, such as 7d")
-    return round(float(found[1]) * _UNITS_US[found[2]])
-
-
-def _duration(text: str) -> str:
-    duration_us(text)
-    return text
-
-
 class Split(_Section):
     """Which sequences train the model and which judge it."""
 
@@ -185,7 +166,7 @@ class Split(_Section):
         str | int | float | None, Field(description="split.by time: the first moment of the evaluation split")
     ] = None
     gap: Annotated[
-        Annotated[int, Field(ge=0)] | Annotated[str, AfterValidator(_duration)],
+        Annotated[int, Field(ge=0)] | Duration,
         Field(description="steps, or a duration such as 7d, left out between the splits"),
     ] = 0
 
@@ -405,156 +386,6 @@ class Run(_Section):
             "absent: SQLite beside the artifacts"
         ),
     ] = None
-
-
-_BINARY = {f"{prefix}i": 1024 ** (at + 1) for at, prefix in enumerate("KMGTPE")}
-_BYTES: dict[str, int] = {
-    "": 1,
-    **_BINARY,
-    **{prefix: 1000 ** (at + 1) for at, prefix in enumerate("kMGTPE")},
-}
-
-
-def _amount(value: Any) -> Any:
-    return f"{value:g}" if isinstance(value, int | float) and not isinstance(value, bool) else value
-
-
-def _cpu(text: str) -> str:
-    if not re.fullmatch(r"\d+(\.\d+)?|\d+m", text) or not float(text.removesuffix("m")):
-        raise ValueError("expected a number of cores, such as 2, 0.5 or 500m")
-    return text
-
-
-def _memory(text: str) -> str:
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)([a-zA-Z]*)", text)
-    if not found or found[2] not in _BYTES or not float(found[1]):
-        raise ValueError("expected an amount of memory, such as 16G or 512Mi")
-    return text
-
-
-_Amount = Annotated[str, BeforeValidator(_amount, json_schema_input_type=float | str)]
-
-
-def _named(pattern: str, expected: str) -> AfterValidator:
-    """Refuses text that a pattern does not match, in words."""
-
-    def check(text: str) -> str:
-        if not re.fullmatch(pattern, text):
-            raise ValueError(f"expected {expected}")
-        return text
-
-    return AfterValidator(check)
-
-
-_EnvironmentName = Annotated[str, _named("[A-Za-z_][A-Za-z0-9_]*", "the name of an environment variable")]
-_KubernetesName = Annotated[
-    str, _named("[a-z0-9]([a-z0-9.-]*[a-z0-9])?", "a name of Kubernetes: lower-case letters, digits, - and .")
-]
-_Folder = Annotated[str, _named("/.*[^/]", "a folder that begins with /")]
-
-
-class Resources(_Section):
-    """What a step may use, and is given, in the units of Kubernetes."""
-
-    cpu: Annotated[
-        Annotated[_Amount, AfterValidator(_cpu)] | None, Field(description="cores, such as 2 or 500m")
-    ] = None
-    memory: Annotated[
-        Annotated[_Amount, AfterValidator(_memory)] | None, Field(description="such as 16G or 512Mi")
-    ] = None
-    gpu: Annotated[int, Field(ge=0, description="how many")] = 0
-    gpu_type: Annotated[str, Field(min_length=1, description="name of the resource")] = "nvidia.com/gpu"
-
-    @property
-    def cores(self) -> float | None:
-        """Cores; None where they are not limited."""
-        if self.cpu is None:
-            return None
-        return float(self.cpu[:-1]) / 1000 if self.cpu.endswith("m") else float(self.cpu)
-
-    @property
-    def gigabytes(self) -> float | None:
-        """Memory in 10^9 bytes; None where it is not limited."""
-        if self.memory is None:
-            return None
-        number = self.memory.rstrip("kKMGTPEi")
-
-        return float(number) * _BYTES[self.memory.removeprefix(number)] / _BYTES["G"]
-
-
-class Retry(_Section):
-    """How often a step that failed is started again."""
-
-    times: Annotated[int, Field(ge=0)]
-    backoff: Annotated[
-        Annotated[str, AfterValidator(_duration)],
-        Field(description="before the first time; twice as long before each one after it"),
-    ] = "30s"
-
-
-class SecretKey(_Section):
-    """One value of a Kubernetes secret, by its name."""
-
-    name: Annotated[_KubernetesName, Field(description="of the secret, in the namespace of the runs")]
-    key: Annotated[str, Field(min_length=1, description="of the value in it")]
-
-
-DEFAULT = "default"  # what holds for a step that is not named
-
-
-def _for_all(value: Any) -> Any:
-    return value if isinstance(value, dict) else {DEFAULT: value}
-
-
-def _as_retry(value: Any) -> Any:
-    return {"times": value} if isinstance(value, int | float) else value
-
-
-class Kubeflow(_Section):
-    """How `sluice compile` makes the pipeline for Kubeflow Pipelines; steps by name, or `default`."""
-
-    image: Annotated[
-        str | None, Field(min_length=1, description="of every step; default: sluice:<version>")
-    ] = None
-    root: Annotated[
-        str | None, Field(description="where artifacts go, such as gs://bucket/root; default: Kubeflow's own")
-    ] = None
-    resources: Annotated[
-        dict[str, Resources],
-        Field(description="step: {cpu, memory, gpu}; what a step does not name is that of `default`"),
-    ] = {}
-    retries: Annotated[
-        dict[str, Annotated[Retry, BeforeValidator(_as_retry, json_schema_input_type=int | Retry)]],
-        BeforeValidator(_for_all, json_schema_input_type=int | dict[str, int | Retry]),
-        Field(description="for all steps but the gates, or step: number or {times, backoff}"),
-    ] = {}
-    cache: Annotated[
-        dict[str, bool],
-        BeforeValidator(_for_all, json_schema_input_type=bool | dict[str, bool]),
-        Field(description="whether an earlier result is taken; of Ingest only where it is named"),
-    ] = {}
-    secrets: Annotated[
-        dict[_EnvironmentName, SecretKey],
-        Field(description="environment variable: {name, key} of a Kubernetes secret"),
-    ] = {}
-    volumes: Annotated[
-        dict[_KubernetesName, _Folder],
-        Field(description="persistent volume claim: folder where every step finds it"),
-    ] = {}
-
-    def resources_of(self, step: str) -> Resources:
-        """What a step may use."""
-        default, own = (self.resources.get(name, Resources()) for name in (DEFAULT, step))
-        return default.model_copy(update={name: getattr(own, name) for name in own.model_fields_set})
-
-    def retry_of(self, step: str, *, gate: bool) -> Retry:
-        """How often a step is started again; a gate that refuses would refuse again."""
-        none = Retry(times=0)
-        return self.retries.get(step, none if gate else self.retries.get(DEFAULT, none))
-
-    def caches(self, step: str, *, by_default: bool) -> bool:
-        """Whether an earlier result of a step may be taken."""
-        return self.cache.get(step, by_default and self.cache.get(DEFAULT, True))
 
 
 def _model_name(name: str) -> str:

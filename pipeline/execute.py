@@ -146,15 +146,16 @@ def execute(
         result.error = f"{type(error).__name__}: {_essence(error)}"
         traceback.print_exc()
     try:
-        _write_outcome(folder, result, lineage.outputs(database, result.metadata_run))
+        found = lineage.outputs(database, result.metadata_run)
+        if result.exit_code != INTERRUPTED:  # else a stage may be half done: the next run looks after that
+            result.process = None
+        _write_outcome(folder, result, found)
     except Exception as error:  # noqa: BLE001 (whatever it is, the run is on record)
         result.status, result.exit_code = "failed", 1
         known = isinstance(error, SluiceError)
         result.error = str(error) if known else f"the results cannot be read: {_essence(error)}"
         traceback.print_exc()
     result.finished = record.now()
-    if result.exit_code != INTERRUPTED:  # else a stage may be half done: the next run looks after that
-        result.process = None
     record.write(folder, record.RUN, result.as_json())
     return result
 

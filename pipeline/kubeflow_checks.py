@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from pipeline.config import DEFAULT, Config
+from pipeline.config import Config
+from pipeline.config_kubeflow import DEFAULT
 from pipeline.words import nearest
 
 GATES = ("DataGate", "ClassCheck", "ModelGate", "ServabilityGate")

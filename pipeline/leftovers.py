@@ -53,7 +53,8 @@ def refuse_strange_artifacts(artifacts: str, metadata: "mlmd.ConnectionConfig") 
             "the artifacts are not those of this ML Metadata",
             [
                 f"run.metadata: {artifacts} holds the results of execution {highest}, and only {known} are "
-                "known; name the database they belong to, move the folder away, or use another run.root"
+                "known; name the database they belong to, move them away, or use another place (run.root, "
+                "run.artifacts)"
             ],
         )
 

@@ -2,6 +2,7 @@
 
 import re
 import socket
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 PASSWORD = "MYSQL_PWD"  # noqa: S105 (where it is, as for MySQL's own programs: their library reads it)
 _EXPECTED = "mysql://user@host:port/database"
 _TIMEOUT_S = 5.0
+_ATTEMPTS, _PAUSE_S = 10, 0.5
+_LOGIN, _DATABASE, _TABLES = "mysql_real_connect", "Changing to database", "subset of tables"  # in its errors
 
 
 @dataclass(frozen=True)
@@ -34,25 +37,25 @@ def parse(url: str) -> MySql:
     """Reads a `run.metadata`.
 
     Raises:
-      ValueError: what is wrong with it, without a password that it may hold.
+      ValueError: what is wrong with it. It is not repeated, for it may hold a password where none should be.
     """
-    try:
-        parts = urlsplit(url)
-        port = parts.port or 3306
-    except ValueError as error:
-        raise ValueError(f"expected {_EXPECTED}; {error}") from error
+    parts = urlsplit(url)
     if parts.scheme != "mysql":
-        raise ValueError(f"expected {_EXPECTED}, got the scheme {parts.scheme or 'of none'}")
+        raise ValueError(f"expected {_EXPECTED}, got {'another' if parts.scheme else 'no'} scheme")
     if parts.password is not None:
         raise ValueError(
-            f"a password must not stand in the configuration, which run.json keeps; expected {_EXPECTED} "
-            f"and the password in the environment variable {PASSWORD}"
+            "a password must not stand in the configuration, which every run keeps; expected "
+            f"{_EXPECTED}, and the password in the environment variable {PASSWORD}"
         )
+    try:
+        port = parts.port or 3306
+    except ValueError:
+        raise ValueError(f"expected {_EXPECTED}, got a port that is none") from None
     database = parts.path.removeprefix("/")
     if not (parts.username and parts.hostname and re.fullmatch(r"[\w$-]+", database)):
-        raise ValueError(f"expected {_EXPECTED}, got {url}")
+        raise ValueError(f"expected {_EXPECTED}, got no user, no host, or no database")
     if parts.query or parts.fragment:
-        raise ValueError(f"expected {_EXPECTED} and nothing behind it, got {url}")
+        raise ValueError(f"expected {_EXPECTED}, got something behind the database")
     return MySql(unquote(parts.username), parts.hostname, port, database)
 
 
@@ -98,22 +101,33 @@ def refuse_unreachable(config: "Config") -> None:
         raise _refused(f"what answers at {url.host}:{url.port} is no MySQL server")
     from ml_metadata import metadata_store
 
-    try:
-        metadata_store.MetadataStore(connection(config))
-    except Exception as error:
-        raise _refused(_in_words(url, str(error))) from error
+    for attempt in range(_ATTEMPTS):
+        try:
+            metadata_store.MetadataStore(connection(config))
+        except Exception as error:
+            # Of several first runs at once one makes the tables, the others come upon a part of them.
+            if attempt + 1 == _ATTEMPTS or any(sign in str(error) for sign in (_LOGIN, _DATABASE)):
+                raise _refused(_in_words(url, str(error))) from error
+            time.sleep(_PAUSE_S)
+        else:
+            return
 
 
 def _in_words(url: MySql, said: str) -> str:
-    if "mysql_real_connect" in said:  # of which ML Metadata keeps no reason
+    if _LOGIN in said:  # of which ML Metadata keeps no reason
         return (
             f"the server at {url.host}:{url.port} does not let {url.user} in; look at the password in "
             f"{PASSWORD}, and that the user may come from here and has the plugin mysql_native_password"
         )
-    if "Changing to database" in said:
+    if _DATABASE in said:
         return (
             f"there is no database {url.database}, or {url.user} has no right to it; the server's "
             f"administrator does CREATE DATABASE `{url.database}` and GRANT ALL ON `{url.database}`.*"
+        )
+    if _TABLES in said:
+        return (
+            f"the database {url.database} holds a part of ML Metadata's tables: a run was killed that made "
+            f"them, or some were removed; restore it, or DROP DATABASE `{url.database}` and create it anew"
         )
     return said
 

@@ -5,10 +5,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import ThreadError
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipeline import record
 from pipeline.errors import ConfigError
+
+if TYPE_CHECKING:
+    import fasteners
 
 _FILE = "lock"
 _PATIENCE_S = 1.0  # `is_held` takes the lock for a moment, which is no reason to refuse a run
@@ -24,16 +27,7 @@ def held(home: Path) -> Iterator[None]:
     import fasteners  # not above: the command line is to start where it is missing, for `sluice doctor`
 
     lock = fasteners.InterProcessLock(home / _FILE)
-    try:
-        free = lock.acquire(timeout=_PATIENCE_S)
-    except (OSError, ThreadError) as error:
-        said = error.strerror if isinstance(error, OSError) else error
-        raise ConfigError(
-            f"run.root: cannot write to {home} ({said})",
-            ["give a folder that can be written, on a file system that has locks"],
-        ) from error
-    if not free:
-        lock.lockfile.close()
+    if not _acquired(lock, home):
         raise ConfigError(
             f"{home}: another run is at work there",
             [f"{_at_work(home)}; wait until it has ended, or give this one another place: --set run.root=…"],
@@ -60,6 +54,22 @@ def is_held(home: Path) -> bool:
         return False
     except OSError:
         return True
+    return False
+
+
+def _acquired(lock: "fasteners.InterProcessLock", home: Path) -> bool:
+    try:
+        if lock.acquire(timeout=_PATIENCE_S):
+            return True
+    except (OSError, ThreadError) as error:  # of fasteners, which makes the second of the first now and then
+        said = error.strerror if isinstance(error, OSError) else error
+        raise ConfigError(
+            f"run.root: cannot lock {home} ({said})",
+            ["give a folder that can be written, on a file system that has locks"],
+        ) from error
+    finally:
+        if not lock.acquired and lock.lockfile is not None:
+            lock.lockfile.close()
     return False
 
 

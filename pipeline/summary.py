@@ -9,7 +9,7 @@ from rich.table import Table
 
 from components.verdict.slices import slice_text
 from pipeline import record, run_lock
-from pipeline.errors import ConfigError
+from pipeline.errors import INTERRUPTED, ConfigError
 from pipeline.figures import figure
 
 # What the table of metrics shows of each task, which is the first whose metrics were all measured.
@@ -43,7 +43,7 @@ def headline(run: dict[str, Any]) -> str:
         return f"at work since {run['started']}{_in_process(run)}"
     if run["status"] == record.KILLED:
         return f"killed {_moment(run)}"
-    if run["exit_code"] == 130:
+    if run["exit_code"] == INTERRUPTED:
         return "interrupted: nothing was pushed; run it again to go on from the finished stages"
     if run["exit_code"] == ConfigError.exit_code:
         return "wrong configuration: nothing was pushed"
@@ -230,9 +230,10 @@ def why(folder: Path) -> Iterator[str]:
 
 def taken_over(run: dict[str, Any]) -> str:
     """What a run says of one before it, which did not come to its end."""
-    how = "killed" if run["status"] == record.KILLED else "interrupted"
+    interrupted = run["exit_code"] == INTERRUPTED
+    how = "was killed" if run["status"] == record.KILLED else "was interrupted" if interrupted else "failed"
     return (
-        f"run {run['run_id']} was {how} {_moment(run)}: what it had finished is taken over where nothing "
+        f"run {run['run_id']} {how} {_moment(run)}: what it had finished is taken over where nothing "
         "has changed since"
     )
 

@@ -38,7 +38,7 @@ make_debian() {
   mirror=$(apt-get indextargets --format '$(REPO_URI)' "Origin: Debian" "Label: Debian" 2>/dev/null | head -n 1)
   rm -rf --one-file-system "$debian" "$debian.part"
   mmdebstrap --quiet --variant=minbase --include="$packages" trixie "$debian.part" ${mirror:+"$mirror"} ||
-    stop "the Debian could not be made; see mmdebstrap's message above."
+    stop "the Debian could not be made; see mmdebstrap's message above, and whether apt-get update gets through."
   mkdir -p "$debian.part$checkout"
   echo "$packages" >"$debian.part/made-of"
   mv "$debian.part" "$debian"

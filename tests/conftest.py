@@ -1,10 +1,12 @@
 """What tests share: where the real data sets are, and small builders."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+from tests import mariadb
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 _SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -36,3 +38,14 @@ def write(tmp_path: Path) -> Callable[[str, str], Path]:
         return path
 
     return write_text
+
+
+@pytest.fixture(scope="session")
+def mysql() -> Iterator[mariadb.Server]:
+    """A MariaDB server; the test is skipped where the program is absent, and fails in CI."""
+    if reason := mariadb.missing():
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    with mariadb.server() as server:
+        yield server

@@ -92,7 +92,7 @@ def report(rounds: list[Round], undisturbed_s: float) -> str:
         "| killed in | times | stages taken over | seconds of the run that went on |",
         "|---|---:|---|---|",
     ]
-    for place in dict.fromkeys(one.killed_in for one in sorted(rounds, key=lambda one: one.moment_s)):
+    for place in dict.fromkeys(one.killed_in for one in sorted(rounds, key=lambda one: one.taken_over)):
         there = [one for one in rounds if one.killed_in == place]
         taken, seconds = sorted({one.taken_over for one in there}), [one.seconds for one in there]
         shown = f"{min(seconds):.0f} to {max(seconds):.0f}" if len(there) > 1 else f"{seconds[0]:.0f}"

@@ -77,7 +77,8 @@ class SafeExecutor(Executor):
         pushed_model.set_int_custom_property(ALREADY_SERVED, int(pushed.already_served))
 
     def _origin(self, input_dict: dict[str, list[types.Artifact]]) -> Origin:
-        run_id = run_id_of(self._context.pipeline_run_id) if self._context else None
+        run = self._context and self._context.pipeline_run_id  # Kubeflow tells a step nothing of its run
+        run_id = run_id_of(run) if run else None
         blessings = input_dict.get(standard_component_specs.MODEL_BLESSING_KEY)
         if not blessings or not fileio.exists(f"{blessings[0].uri.rstrip('/')}/{VERDICT}"):
             return Origin(run_id)

@@ -3,6 +3,7 @@
 import errno
 import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from pipeline.doctor.child import Answer
@@ -15,7 +16,7 @@ _MB, _GB = 10**6, 10**9
 RUN_BYTES = 1_100 * _MB  # that no file backs: with less it is killed
 ROOM_BYTES = 10 * _MB  # it leaves 4 MB in run.root, 1 in push.to, and holds 2 in the temporary folder
 _SHOWN = 5
-_CUTTING = ("KERAS_MAX_EPOCHS", "KERAS_MAX_STEPS_PER_EPOCH")
+_CUTTING = "KERAS_MAX_STEPS_PER_EPOCH"  # KERAS_MAX_EPOCHS cuts nothing, for each epoch is a call of its own
 
 
 def python(here: Platform, reinstall: str, *, optimized: int = 0) -> Result:
@@ -223,12 +224,19 @@ def imports(answer: Answer, remedy: str) -> Result:
     return Result("imports", f"all that a run imports, in {answer.report['seconds']:.1f} s")
 
 
-def import_path(elsewhere: Mapping[str, str], variable: str | None) -> Result:
-    """Whether a module hides one of the stack's; `variable` is PYTHONPATH."""
+def import_path(elsewhere: Mapping[str, str], path: Sequence[str]) -> Result:
+    """Whether a module hides one of the stack's.
+
+    Args:
+      elsewhere: module to its file, of those that do.
+      path: the folders of PYTHONPATH.
+    """
     if not elsewhere:
         return Result("import path", "nothing hides a module of the stack")
     found = ", ".join(f"{name} comes from {file}" for name, file in elsewhere.items())
-    remedy = "unset PYTHONPATH" if variable else f"rename {next(iter(elsewhere.values()))}"
+    first = next(iter(elsewhere.values()))
+    named = [folder for folder in path if folder and Path(first).is_relative_to(folder)]
+    remedy = f"take {named[0]} out of PYTHONPATH" if named else f"rename {first}"
     return warning("import path", found, "a run uses these in place of the stack's modules", remedy)
 
 
@@ -259,9 +267,9 @@ def keras(settings: Mapping[str, str], variables: Mapping[str, str]) -> Result:
         by_variable = settings["backend"] == variables.get("KERAS_BACKEND")
         file = f"rm {variables.get('KERAS_HOME', '~/.keras')}/keras.json"
         return stops("keras", "; ".join(wrong), "unset KERAS_BACKEND" if by_variable else file)
-    if cut := [name for name in _CUTTING if name in variables]:
-        found = ", ".join(f"{name}={variables[name]}" for name in cut)
-        return warning("keras", found, "training ends early, and nothing says so", f"unset {' '.join(cut)}")
+    if _CUTTING in variables:
+        found = f"{_CUTTING}={variables[_CUTTING]}"
+        return warning("keras", found, "each epoch sees the first batches only", f"unset {_CUTTING}")
     return Result("keras", ", ".join(settings.values()))
 
 

@@ -28,8 +28,9 @@ def main(given: tuple[str, list[str]]) -> dict[str, Any]:
         config = load(*given, local_files=False)
     except SluiceError as error:
         return {"problems": error.problems or [str(error)]}
-    # Whether push.to can be written is really tried, by the parent.
-    problems = [problem for problem in missing_files(config) if not problem.startswith("push.to:")]
+    # Whether push.to and run.artifacts can be written is really tried, by the parent.
+    tried = ("push.to:", "run.artifacts:")
+    problems = [problem for problem in missing_files(config) if not problem.startswith(tried)]
     missing = [problem for problem in problems if problem.startswith("data.source:")]
     home = f"{config.run.root.rstrip('/')}/{config.name}"
     found: dict[str, Any] = {
@@ -40,6 +41,7 @@ def main(given: tuple[str, list[str]]) -> dict[str, Any]:
         "root": home,
         "busy": is_held(Path(home)),
         "push_base": config.push_base,
+        "artifacts": config.artifacts,
         "beam_args": config.run.beam_args,
         "docker": config.servability.tf_serving_image is not None,
     }

@@ -62,7 +62,9 @@ def _install(row: stack.Stack | None, *, anew: bool) -> str:
     program, flag = f"{sys.executable} -m pip install", "--force-reinstall"
     if find_spec("pip") is None:
         program, flag = f"uv pip install --python {sys.executable}", "--reinstall"
-    return f"{program} {f'{flag} ' if anew else ''}--require-hashes -r {ROOT / row.requirements}"
+    pins = ROOT / row.requirements
+    shown = pins if pins.is_file() else f"{row.requirements} of the project"
+    return f"{program} {f'{flag} ' if anew else ''}--require-hashes -r {shown}"
 
 
 def _packages(row: stack.Stack, install: str) -> Result:
@@ -105,7 +107,8 @@ def _places(chosen: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     """Key of the configuration, folder, and what lies in it that has to be written, too."""
     if "root" not in chosen:
         return []
-    return [("run.root", chosen["root"], "artifacts"), ("push.to", chosen["push_base"], ".sluice")]
+    places = [("run.root", chosen["root"], "artifacts"), ("push.to", chosen["push_base"], ".sluice")]
+    return [*places, *([("run.artifacts", chosen["artifacts"], "")] if chosen.get("artifacts") else [])]
 
 
 def _libraries(
@@ -124,7 +127,8 @@ def _libraries(
     found = answer.report
     causes = []
     if "elsewhere" in found:
-        causes.append(checks.import_path(found["elsewhere"], os.environ.get("PYTHONPATH")))
+        path = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+        causes.append(checks.import_path(found["elsewhere"], path))
     if found.get("keras"):
         causes.append(checks.keras(found["keras"], os.environ))
     remedies = [one.remedy for one in (*causes, *installed) if one.state != "ok"]

@@ -91,10 +91,13 @@ def _tried(places: list[str]) -> dict[str, str]:
     """What writing and removing a file in each place raised; nothing where it went well."""
     import tensorflow as tf
 
+    from pipeline import locations
+
     errors = {}
     for place in places:
         path = f"{place.rstrip('/')}/.sluice-doctor-{uuid.uuid4().hex}"
         try:
+            locations.exists(path)  # imports what brings the file system, as a run does
             with tf.io.gfile.GFile(path, "w") as file:
                 file.write("written by sluice doctor, to be removed at once")
             tf.io.gfile.remove(path)

@@ -13,8 +13,11 @@ from tfx.orchestration.kubeflow.v2 import kubeflow_v2_dag_runner
 
 from pipeline import __version__
 from pipeline.build import create_pipeline
-from pipeline.config import Config, FeatureKind, GivenSource, duration_us, source_paths
+from pipeline.config import Config, FeatureKind, GivenSource, source_paths
+from pipeline.config_values import duration_us
+from pipeline.errors import ConfigError
 from pipeline.kubeflow_checks import GATES, UNCACHED
+from pipeline.runners.beam_args import beam_args
 
 SOURCE, THRESHOLDS, FORCED = "source", "thresholds", "force_bless_reason"  # parameters of a run
 STARTED_BY = "who started the run on Kubeflow"
@@ -59,6 +62,7 @@ def in_the_container(config: Config) -> Iterator[tuple[str, str]]:
 
 def _compiled(config: Config, image: str, kinds: Mapping[str, FeatureKind]) -> kfp.PipelineSpec:
     """What TFX makes of it."""
+    _refuse_code_of_this_machine(config)
     settings = kubeflow_v2_dag_runner.KubeflowV2DagRunnerConfig(
         default_image=image, default_commands=list(_STEP), use_pipeline_spec_2_1=True
     )
@@ -74,6 +78,16 @@ def _compiled(config: Config, image: str, kinds: Mapping[str, FeatureKind]) -> k
     )
     job = kubeflow_v2_dag_runner.KubeflowV2DagRunner(settings).run(pipeline, write_out=False)
     return json_format.ParseDict(job["pipelineSpec"], kfp.PipelineSpec())
+
+
+def _refuse_code_of_this_machine(config: Config) -> None:
+    """Ends where Beam's workers would be sent the project from where it is here."""
+    sent = {one for one in beam_args(config.run) if one.startswith("--setup_file")}
+    if sent - set(config.run.beam_args):
+        raise ConfigError(
+            "Beam's workers would be elsewhere, and a step on Kubeflow cannot send them the code",
+            ["run.beam_args: add --sdk_container_image=IMAGE, an image that has it; see docs/kubeflow.md"],
+        )
 
 
 def _runtime(name: str) -> tfx.dsl.experimental.RuntimeParameter:

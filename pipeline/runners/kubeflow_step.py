@@ -71,8 +71,10 @@ def folder_of(uri: str) -> str:
 
 def workers_are_elsewhere(beam_args: Sequence[str]) -> bool:
     """Whether Beam's work is done outside this container."""
-    named = [argument.partition("=")[2] for argument in beam_args if argument.startswith("--runner=")]
-    return bool(named) and named[-1].rpartition(".")[2] not in _IN_PROCESS
+    from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
+
+    runner = PipelineOptions(list(beam_args)).view_as(StandardOptions).runner
+    return runner is not None and runner.rpartition(".")[2] not in _IN_PROCESS
 
 
 def _is_beam(executor: str) -> bool:

@@ -1,15 +1,22 @@
 """Runs that are interrupted or killed, and the ones that go on after them."""
 
 import os
+import re
 import signal
 import subprocess
 import time
+from collections.abc import Callable, Sequence
 
 import pytest
 
-from tests.end_to_end.conftest import SLUICE, make_home
+from benchmarks.kills import outcome
+from pipeline.config_file import load
+from tests.end_to_end.conftest import SLUICE, Home, make_home
+from tests.end_to_end.test_demo import STAGES
 
 pytestmark = pytest.mark.slow
+
+CONFIG = "pipeline/configs/demo.yaml"
 
 
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
@@ -38,21 +45,66 @@ def test_an_interrupt_ends_with_130_and_the_next_run_works(tmp_path, sent):
     assert [stage["cached"] for stage in home.json("demo", "run.json")["stages"]][:5] == [True] * 5
 
 
-def test_a_training_that_was_killed_goes_on_after_its_last_epoch(tmp_path):
-    home = make_home(tmp_path)
-    command = [SLUICE, "run", "pipeline/configs/demo.yaml", "--set=training.epochs=8"]
-    with subprocess.Popen(command, cwd=home.path, stdout=subprocess.PIPE, text=True) as running:
+def killed_at(
+    home: Home, line: str, meanwhile: Callable[[], None] = lambda: None, options: Sequence[str] = ()
+) -> str:
+    """Runs the demo, kills it with all its processes when it has said something, and gives what it said."""
+    command = [SLUICE, "run", CONFIG, *options]
+    with subprocess.Popen(
+        command, cwd=home.path, stdout=subprocess.PIPE, text=True, start_new_session=True
+    ) as running:
         assert running.stdout is not None
-        for line in running.stdout:
-            if "epoch 3/8" in line:
+        said = ""
+        for one in running.stdout:
+            said += one
+            if line in one:
                 break
-        running.kill()
-    again = home.sluice(*command[1:])
-    assert again.returncode == 0, again.stdout
-    assert "going on after epoch 3" in again.stdout or "going on after epoch 4" in again.stdout
-    assert "epoch 2/8" not in again.stdout
-    epochs = home.json("demo", "run.json")["training"]["epochs"]
-    other = make_home(tmp_path / "whole")
-    assert other.sluice(*command[1:]).returncode == 0
-    assert other.json("demo", "run.json")["training"]["epochs"] == epochs
-    assert not (home.path / "runs" / "demo" / "artifacts" / "Trainer" / "unfinished").exists()
+        meanwhile()
+        os.killpg(running.pid, signal.SIGKILL)
+    assert running.returncode == -signal.SIGKILL, said
+    return said
+
+
+def begins(home: Home, stage: str) -> None:
+    """Waits until a stage has folders for its outputs."""
+    for _ in range(1200):
+        if any((home.path / "runs" / "demo" / "artifacts" / stage).glob("[!.]*/*")):
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"{stage} has not begun")
+
+
+def test_a_run_killed_again_and_again_gives_what_an_undisturbed_one_gives(tmp_path):
+    home, whole = make_home(tmp_path / "killed"), make_home(tmp_path / "whole")
+    config, other = (load(one.path / CONFIG) for one in (home, whole))
+
+    def start_another() -> None:
+        begins(home, "Transform")
+        refused = home.sluice("run", CONFIG)
+        assert (refused.returncode, refused.stdout) == (2, "")
+        assert "runs/demo: another run is at work there" in refused.stderr
+        assert len(home.sluice("runs").stdout.splitlines()) == 1
+
+    killed_at(home, "DataGate", start_another)
+    left = "\n".join(outcome.faults(config))
+    assert re.search(r"execution \d+ is running", left)
+    assert re.search(r"Transform/\S+ is left over", left)
+    assert "killed in Transform\n  finished: Ingest, StatisticsGen," in home.sluice("why").stdout
+
+    said = killed_at(home, "epoch 2/5")
+    assert "was killed in Transform: what it had finished is taken over" in said
+    assert re.findall(r"(\w+) +cached", said) == STAGES[:6]
+
+    said = killed_at(home, "Servability")  # so in its gate, or in Pusher
+    assert re.search(r"going on after epoch [2345], which an earlier run had finished", said)
+    assert "epoch 2/5" not in said
+
+    last = home.sluice("run", CONFIG)
+    assert last.returncode == 0, last.stdout
+    assert re.findall(r"(\w+) +cached", last.stdout)[:8] == STAGES[:8]
+    assert list(outcome.faults(config)) == []
+    statuses = [line.split()[2] for line in home.sluice("runs").stdout.splitlines()]
+    assert statuses == ["pushed", "killed", "killed", "killed"]
+
+    assert whole.sluice("run", CONFIG).returncode == 0
+    assert outcome.of_run(config) == outcome.of_run(other)

@@ -1,6 +1,7 @@
 """One DAG for every runner: it compiles for Kubeflow and builds for Beam."""
 
 import json
+import re
 from pathlib import Path
 
 import apache_beam as beam
@@ -13,9 +14,10 @@ from tfx.orchestration.kubeflow.v2 import kubeflow_v2_dag_runner
 
 from pipeline import demo_data
 from pipeline.build import create_pipeline, fingerprint_of_source
-from pipeline.config import Config, Servability
+from pipeline.config import Config, Run, Servability
 from pipeline.config_file import load
 from pipeline.errors import ConfigError
+from pipeline.metadata_connection import connection
 
 CONFIGS = Path(__file__).resolve().parents[2] / "pipeline" / "configs"
 DATA_STAGES = ["Ingest", "StatisticsGen", "SchemaGen", "ExampleValidator", "Auditor", "DataGate"]
@@ -116,10 +118,26 @@ def test_it_builds_for_the_beam_orchestrator(demo, tmp_path, monkeypatch):
         return type("Done", (), {"wait_until_finish": lambda *_: None})()
 
     monkeypatch.setattr(beam.Pipeline, "run", keep)
-    pipeline = create_pipeline(demo, root=str(tmp_path), metadata=str(tmp_path / "metadata.sqlite"))
+    here = demo.model_copy(update={"run": Run(root=str(tmp_path))})
+    pipeline = create_pipeline(here, root=str(tmp_path), metadata=connection(here))
     BeamDagRunner().run(pipeline)
     labels = {transform.unique_name for transform in built[0].components.transforms.values()}
     assert {f"Run[{stage}]" for stage in DATA_STAGES + MODEL_STAGES} <= labels
+
+
+def test_in_a_shared_database_each_root_keeps_its_own_models_and_cache(demo):
+    def name(root: str, metadata: str | None, artifacts: str | None = None) -> str:
+        run = demo.run.model_copy(update={"metadata": metadata, "artifacts": artifacts})
+        config = demo.model_copy(update={"run": run, "name": "my_demo"})
+        return create_pipeline(config, root=root, metadata=connection(config)).pipeline_info.pipeline_name
+
+    assert name("a", None) == name("b", None) == "my-demo"
+    one, other = (name(root, "mysql://u@h/d") for root in ("a", "b"))
+    assert one != other
+    assert name("a", "mysql://u@h/d") == one
+    assert re.fullmatch(r"my-demo-[0-9a-f]{8}", one)
+    elsewhere = [name(f"{bucket}/my_demo", None, bucket) for bucket in ("gs://a", "gs://b")]
+    assert len({"my-demo", *elsewhere}) == 3
 
 
 def test_every_stage_is_there_on_this_stack(demo):

@@ -235,12 +235,12 @@ def test_findings_are_a_short_table_with_what_to_do_about_each_check():
     ]  # fmt: skip
 
 
-def test_runs_lists_the_newest_first_and_the_unfinished(capsys, tmp_path):
+def test_runs_lists_the_newest_first_and_the_killed(capsys, tmp_path):
     done, killed = a_refused_run(tmp_path / "fraud"), record.create(tmp_path / "fraud")
     _, out, _ = sluice(capsys, "runs", "--root", str(tmp_path))
     newest, oldest = out.splitlines()
     assert newest.startswith(killed.name)
-    assert newest.endswith("unfinished")
+    assert newest.split()[:3] == [killed.name, "fraud", "killed"]
     assert oldest.split()[:3] == [done.name, "fraud", "model_refused"]
 
 

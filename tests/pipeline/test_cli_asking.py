@@ -4,6 +4,7 @@ import gzip
 import io
 import json
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,6 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import tensorflow as tf
 
 from pipeline import cli, lineage, predict, record
 from pipeline.errors import ConfigError
@@ -87,6 +89,16 @@ def test_a_file_is_answered_sequence_by_sequence(capfd, home, multiclass, way): 
         np.testing.assert_allclose(table[f"probability[{name}]"], expected, atol=1e-6)
     assert "sequence_id  label  score" in out
     assert "\nx " in out
+
+
+def test_a_remote_file_is_answered_as_a_local_one(capfd, home, multiclass):  # noqa: F811
+    tf.io.gfile.makedirs("ram://asked")
+    tf.io.gfile.copy("data.csv", "ram://asked/data.csv", overwrite=True)
+    with grpc_server(Behaviour(multiclass.served)) as address:
+        for source, out in (("data.csv", "local.csv"), ("ram://asked/data.csv", "remote.csv")):
+            options = ["--host", "127.0.0.1", "--port", port(address), "--out", out]
+            assert sluice(capfd, "predict", "small.yaml", source, *options)[0] == 0
+    assert Path("remote.csv").read_text() == Path("local.csv").read_text()
 
 
 def test_a_label_is_not_needed_and_windows_are_asked_each(capfd, home, multiclass):  # noqa: F811

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Mapping
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import pytest
 
 from pipeline.config import Push, Run
 from pipeline.doctor import examination
+from pipeline.doctor.stack import CLASSIC
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = """
@@ -172,6 +174,35 @@ def test_a_temporary_folder_that_is_not_there_is_a_finding(broken, tmp_path, mon
     assert found["temporary folder"].remedy == "export TMPDIR=FOLDER"
 
 
+@pytest.mark.parametrize(
+    ("own", "pip", "install", "reinstall"),
+    [
+        (True, False, "{root}/requirements/install.sh", "make -C {root} clean setup"),
+        (False, True, "{python} -m pip install {pins}", "{python} -m pip install --force-reinstall {pins}"),
+        (False, False, "uv pip install --python {python} {pins}",
+         "uv pip install --python {python} --reinstall {pins}"),
+    ],
+)  # fmt: skip
+def test_what_mends_an_environment_depends_on_whose_it_is(
+    own, pip, install, reinstall, tmp_path, monkeypatch
+):
+    python = str(tmp_path / (".venv" if own else "venv") / "bin" / "python")
+    for folder in (".venv", "venv"):
+        (tmp_path / folder / "bin").mkdir(parents=True)
+    (tmp_path / "requirements").mkdir()
+    (tmp_path / CLASSIC.requirements).touch()
+    monkeypatch.setattr(examination, "ROOT", tmp_path)
+    monkeypatch.setattr(examination, "find_spec", lambda name: name if pip else None)
+    monkeypatch.setattr(sys, "executable", python)
+    names = {
+        "root": tmp_path,
+        "python": python,
+        "pins": f"--require-hashes -r {tmp_path}/{CLASSIC.requirements}",
+    }
+    for anew, expected in ((False, install), (True, reinstall)):
+        assert examination._install(CLASSIC, anew=anew) == expected.format(**names)
+
+
 def test_a_wrong_configuration_alone_is_wrong_usage(config, monkeypatch, capsys):
     monkeypatch.setattr(examination, "_libraries", lambda *_: iter(()))
     from pipeline import cli
@@ -218,14 +249,22 @@ def test_a_working_directory_that_is_gone_is_a_finding(broken, tmp_path):
 
 @pytest.mark.slow
 def test_where_it_says_so_a_run_works_whatever_else_is_lacking(config, tmp_path):
-    nothing = {"PATH": str(tmp_path), "JAVA_HOME": ""}
-    status, found = by_name(str(config), **nothing)
+    (tmp_path / "kfp").mkdir()
+    (tmp_path / "kfp" / "__init__.py").write_text("raise ImportError('kfp is broken')\n")
+    driver = tmp_path / "bin" / "nvidia-smi"
+    driver.parent.mkdir()
+    driver.write_text("#!/bin/sh\necho 'GPU 0: one that TensorFlow does not find'\n")
+    driver.chmod(0o755)
+    variables = {"PATH": str(driver.parent), "JAVA_HOME": ""}
+    status, found = by_name(str(config), path=tmp_path, **variables)
     assert {name: one["found"] for name, one in found.items() if one["exit_code"]} == {}
     assert status == 0
-    assert found["docker"]["state"] == found["spark"]["state"] == "lack"
+    lacking = {name for name, one in found.items() if one["state"] != "ok"}
+    assert {"docker", "flink", "spark", "gpu", "kubeflow"} <= lacking
+    assert found["gpu"]["remedy"].endswith(f'-m pip install "tensorflow[and-cuda]=={version("tensorflow")}"')
     ended = subprocess.run(
         [sys.executable, "-m", "pipeline", "run", str(config)],
-        cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT), **nothing},
+        cwd=ROOT, env={**os.environ, "PYTHONPATH": f"{tmp_path}:{ROOT}", **variables},
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert (ended.returncode, ended.stderr) == (0, ""), ended.stdout

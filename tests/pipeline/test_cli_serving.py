@@ -124,6 +124,15 @@ def test_a_label_names_a_version(config, capsys, label):
     assert f"--label {label}: expected LABEL=VERSION" in capsys.readouterr().err
 
 
+def test_models_in_a_bucket_are_not_served_from_here(config, capsys):
+    with pytest.raises(SystemExit) as left:
+        cli.main(["serve", str(config), "--set", "push.to=gs://bucket/models"])
+    assert left.value.code == 2
+    said = capsys.readouterr().err
+    assert "expected a folder of this machine to serve from, got gs://bucket/models" in said
+    assert "--model_base_path=gs://bucket/models/m" in said
+
+
 def test_docker_without_an_engine_is_one_message(config, capsys, monkeypatch):
     monkeypatch.setattr(docker_server, "engine_answers", lambda: False)
     with pytest.raises(SystemExit) as left:

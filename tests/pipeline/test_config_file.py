@@ -8,9 +8,10 @@ import jsonschema
 import pytest
 import yaml
 
-from pipeline.config import Config, GivenSource, duration_us
+from pipeline.config import Config, GivenSource
 from pipeline.config_file import load
 from pipeline.config_schema import json_schema
+from pipeline.config_values import duration_us
 from pipeline.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -2,8 +2,9 @@
 
 import pytest
 
-from pipeline.config import Config, Kubeflow, Resources, Retry
+from pipeline.config import Config
 from pipeline.config_file import load
+from pipeline.config_kubeflow import Kubeflow, Resources, Retry
 from pipeline.errors import ConfigError
 
 TEXT = """

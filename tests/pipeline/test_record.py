@@ -1,6 +1,8 @@
 """A run's folder, and finding it again."""
 
 import json
+import os
+import platform
 
 import pytest
 
@@ -36,11 +38,30 @@ def test_an_unknown_run_is_a_clear_error(tmp_path, run):
         record.find(run, tmp_path / "absent")
 
 
+def test_a_run_is_on_record_from_its_beginning(tmp_path):
+    folder = record.create(tmp_path / "demo")
+    run = record.read(folder, record.RUN)
+    assert (run["run_id"], run["name"], run["status"]) == (folder.name, "demo", "running")
+    assert (run["exit_code"], run["finished"], run["stages"], run["pushed"]) == (None, None, [], None)
+    assert run["process"] == {"pid": os.getpid(), "host": platform.node()}
+
+
+def test_runs_of_one_second_have_names_of_their_own_in_ml_metadata(tmp_path):
+    runs = [record.read(record.create(tmp_path / name), record.RUN) for name in ("one", "two", "three")]
+    assert len({run["metadata_run"] for run in runs}) == 3
+    assert [record.run_id_of(run["metadata_run"]) for run in runs] == [run["run_id"] for run in runs]
+
+
 def test_a_killed_run_without_record_is_a_run_too(tmp_path):
     whole, killed = a_run(tmp_path / "demo"), record.create(tmp_path / "demo")
+    (killed / record.RUN).unlink()
     assert set(record.runs(tmp_path / "demo")) == {whole, killed}
     assert record.find("demo", tmp_path) == killed
-    assert next(iter(summary.why(killed))).endswith("unfinished: it still runs, or it was killed")
+    assert list(summary.why(killed)) == [
+        f"demo {killed.name}: killed before its first stage",
+        "  finished: no stage",
+        "  sluice run CONFIG goes on from there: behind its finished stages, and a training's last epoch",
+    ]
 
 
 def test_a_file_is_replaced_whole(tmp_path):

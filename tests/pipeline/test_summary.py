@@ -5,7 +5,8 @@ import io
 import pytest
 from rich.console import Console
 
-from pipeline.summary import headline, metrics_table, training_line
+from pipeline import record
+from pipeline.summary import headline, metrics_table, training_line, why
 
 
 def printed(*slices: tuple[dict, dict]) -> list[list[str]]:
@@ -68,6 +69,27 @@ def test_a_model_that_is_served_already_is_said_to_be():
 def test_what_was_pushed_before_a_failure_is_not_said_to_be_missing():
     told = headline({"status": "failed", "exit_code": 1, "pushed": {"version": "7"}})
     assert told == "failed after the push: the model is being served"
+
+
+def a_killed_run(home, *stages: tuple[str, str]) -> list[str]:
+    """What `why` says of a run that had these stages, by name and status."""
+    folder = record.create(home)
+    run = record.read(folder, record.RUN)
+    record.write(folder, record.RUN, {**run, "stages": [{"name": n, "status": s} for n, s in stages]})
+    first, *lines = why(folder)
+    return [first.removeprefix(f"{home.name} {folder.name}: "), *lines]
+
+
+def test_a_killed_run_says_how_far_it_came_and_how_to_go_on(tmp_path):
+    first, finished, go_on = a_killed_run(tmp_path / "a", ("Ingest", "done"), ("Transform", "running"))
+    assert (first, finished) == ("killed in Transform", "  finished: Ingest")
+    assert "sluice run CONFIG goes on from there" in go_on
+    assert a_killed_run(tmp_path / "a", ("Ingest", "done"))[0] == "killed after Ingest"
+
+
+def test_of_a_run_that_was_killed_while_it_pushed_it_says_where_to_look(tmp_path):
+    *_, last = a_killed_run(tmp_path / "a", ("ServabilityGate", "done"), ("Pusher", "running"))
+    assert last == "  sluice versions CONFIG says whether its model is being served"
 
 
 def test_an_undefined_metric_is_a_dash():

@@ -29,7 +29,13 @@ def artifact(kind: type, folder: Path, **properties: int) -> types.Artifact:
 def push(tmp_path):
     """Runs the executor on a model and on blessings, and gives the PushedModel."""
 
-    def run(content: str, infra: types.Artifact | None = None, blessed: int = 1, place: str = "out"):
+    def run(
+        content: str,
+        infra: types.Artifact | None = None,
+        blessed: int = 1,
+        place: str = "out",
+        run_id: str | None = "20261122T101112Z",
+    ):
         model = artifact(artifacts.Model, tmp_path / content)
         make_model(tmp_path / content / "Format-Serving", content)
         blessing = artifact(artifacts.ModelBlessing, tmp_path / "blessing", blessed=blessed)
@@ -43,7 +49,7 @@ def push(tmp_path):
         destination = tfx.proto.PushDestination(
             filesystem=tfx.proto.PushDestination.Filesystem(base_directory=str(tmp_path / place / "n"))
         )
-        context = base_executor.BaseExecutor.Context(pipeline_run_id="20261122T101112Z")
+        context = base_executor.BaseExecutor.Context(pipeline_run_id=run_id)
         SafeExecutor(context).Do(
             {
                 "model": [model],
@@ -59,6 +65,13 @@ def push(tmp_path):
         return pushed
 
     return run
+
+
+def test_where_no_run_is_told_of_the_version_names_none(push, tmp_path):
+    push("first", run_id=None)  # as on Kubeflow
+    (version,) = numbers(tmp_path / "out" / "n")
+    manifest = tmp_path / "out" / "n" / ".sluice" / "versions" / f"{version}.json"
+    assert json.loads(manifest.read_text())["run_id"] is None
 
 
 def test_a_blessed_model_is_pushed_and_the_artifact_says_where(push, tmp_path):

@@ -27,6 +27,7 @@ def test_of_a_good_one_what_the_checks_need(config, tmp_path):
         "problems": [], "source_problems": [], "source_bytes": (tmp_path / "rows.csv").stat().st_size,
         "root": f"{tmp_path}/runs/fraud", "push_base": f"{tmp_path}/serving_models/fraud",
         "beam_args": ("--runner=FlinkRunner",), "docker": False, "metadata": None, "busy": False,
+        "artifacts": None,
     }  # fmt: skip
 
 
@@ -59,11 +60,12 @@ def test_a_slice_that_the_data_does_not_have_is_told(config):
     assert found["problems"] == ["gate.slices: no feature is called sex (known here: x)"]
 
 
-def test_where_it_pushes_is_not_judged_here_for_it_is_tried(config, tmp_path):
+def test_where_it_writes_is_not_judged_here_for_it_is_tried(config, tmp_path):
     (tmp_path / "file").touch()
-    found = config_trial.main([str(config), [f"push.to={tmp_path}/file"]])
+    places = [f"push.to={tmp_path}/file", f"run.artifacts={tmp_path}/file"]
+    found = config_trial.main([str(config), places])
     assert found["problems"] == []
-    assert found["push_base"] == f"{tmp_path}/file/fraud"
+    assert (found["push_base"], found["artifacts"]) == (f"{tmp_path}/file/fraud", f"{tmp_path}/file/fraud")
 
 
 def test_a_database_that_does_not_answer_is_told(config):

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,8 +12,7 @@ import pytest
 from pipeline.doctor import machine
 
 MIB = 2**20
-is_root = os.geteuid() == 0
-needs_root = pytest.mark.skipif(not is_root, reason="only root can mount, or become another user")
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount, or become another user")
 
 
 def a_machine(root: Path, *, groups: str = "") -> None:
@@ -68,7 +68,7 @@ def test_the_older_control_groups_count_too(tmp_path):
     assert (found.total, found.free) == (2048 * MIB, 1536 * MIB)
 
 
-@pytest.mark.skipif(not Path("/proc/meminfo").exists(), reason="this is no Linux")
+@pytest.mark.skipif(shutil.which("free") is None, reason="there is no `free` to compare with")
 def test_memory_of_this_machine_is_what_free_says():
     words = subprocess.run(["free", "-b"], capture_output=True, text=True, check=True).stdout.split()
     sizes = dict(
@@ -116,7 +116,10 @@ def test_a_link_to_nowhere_is_an_error(tmp_path):
 
 @pytest.fixture
 def as_nobody() -> Iterator[None]:
-    os.seteuid(65534)
+    try:
+        os.seteuid(65534)
+    except OSError:
+        pytest.skip("this container has no other user")
     try:
         yield
     finally:
@@ -148,7 +151,7 @@ def mounted(tmp_path: Path) -> Iterator[Callable[..., Path]]:
 def test_a_read_only_file_system_is_an_error(mounted):
     folder = mounted("ro")
     assert machine.try_folder(folder / "runs", links=True) == machine.Folder(
-        folder, machine.shutil.disk_usage(folder).free, "Read-only file system"
+        folder, shutil.disk_usage(folder).free, "Read-only file system"
     )
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import tensorflow as tf
 import yaml
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
@@ -42,6 +43,32 @@ def first(tmp_path: Path, write: Callable[[str, str], Path]) -> Callable[..., st
         return (tmp_path / "sluice.yaml").read_text(encoding="utf-8")
 
     return first_yaml
+
+
+def test_a_remote_file_gives_the_configuration_of_a_local_one_with_its_address(first, tmp_path):
+    local = first("engines.csv", ENGINES)
+    tf.io.gfile.makedirs("ram://init")
+    tf.io.gfile.copy(str(tmp_path / "engines.csv"), "ram://init/engines.csv", overwrite=True)
+    init("ram://init/*.csv", tmp_path / "sluice.yaml", force=True)
+    remote = (tmp_path / "sluice.yaml").read_text(encoding="utf-8")
+    assert data_of(remote) == {**data_of(local), "source": "ram://init/*.csv"}
+    assert load(tmp_path / "sluice.yaml").data.source == ("ram://init/*.csv",)
+
+
+def test_a_remote_pair_of_files_is_found(tmp_path):
+    tf.io.gfile.makedirs("ram://pair")
+    for name in ("Tiny_TRAIN.ts", "Tiny_TEST.ts"):
+        with tf.io.gfile.GFile(f"ram://pair/{name}", "w") as file:
+            file.write("@univariate true\n@classLabel true a b\n@data\n1,2:a\n3,4:b\n")
+    init("ram://pair/Tiny_TRAIN.ts", tmp_path / "sluice.yaml")
+    source = data_of((tmp_path / "sluice.yaml").read_text(encoding="utf-8"))["source"]
+    assert source == {"train": "ram://pair/Tiny_TRAIN.ts", "eval": "ram://pair/Tiny_TEST.ts"}
+
+
+def test_a_remote_folder_is_no_file(tmp_path):
+    tf.io.gfile.makedirs("ram://folder/inner")
+    with pytest.raises(ConfigError, match="ram://folder/inner is a folder"):
+        init("ram://folder/inner", tmp_path / "sluice.yaml")
 
 
 def data_of(text: str) -> dict:

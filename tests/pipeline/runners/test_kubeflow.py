@@ -11,8 +11,9 @@ from kfp import compiler, components, dsl
 from kfp.pipeline_spec import pipeline_spec_pb2 as kfp
 from tfx.orchestration.kubeflow.v2 import kubeflow_v2_dag_runner as tfx_runner
 
-from pipeline.config import Config, GivenSource
+from pipeline.config import Config, GivenSource, Run
 from pipeline.config_file import load
+from pipeline.errors import ConfigError
 from pipeline.kubeflow_checks import STEPS
 from pipeline.runners import kubeflow
 
@@ -201,6 +202,18 @@ def test_the_source_is_said_so_that_yaml_reads_it_back(tmp_path, source, said):
     assert kubeflow._source_text(configured(tmp_path, source=source)) == said
     given = source.model_dump(mode="json") if isinstance(source, GivenSource) else list(source)
     assert yaml.safe_load(said) in (given, given[0] if isinstance(given, list) else given)
+
+
+def test_beam_workers_elsewhere_have_the_code_from_an_image(tmp_path):
+    runner = ("--runner=DataflowRunner", "--temp_location=gs://bucket/temp")
+    config = configured(tmp_path, run=Run(beam_args=runner))
+    with pytest.raises(ConfigError, match="a step on Kubeflow cannot send them the code") as caught:
+        written(config)
+    assert "--sdk_container_image=IMAGE" in caught.value.problems[0]
+    image = "--sdk_container_image=registry/workers:1"
+    text = written(config.model_copy(update={"run": Run(beam_args=(*runner, image))}))
+    assert image in text
+    assert str(ROOT) not in text
 
 
 def test_the_container_runs_the_entry_point_of_the_project(spec):

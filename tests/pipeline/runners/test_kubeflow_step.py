@@ -70,6 +70,7 @@ def test_artifacts_are_where_the_launcher_of_kubeflow_copies_them(uri, folder):
         (("--runner=apache_beam.runners.portability.fn_api_runner.fn_runner.FnApiRunner",), False),
         (("--runner=DataflowRunner", "--region=r"), True),
         (("--runner=DirectRunner", "--runner=FlinkRunner"), True),
+        (("--runner", "FlinkRunner"), True),
     ],
 )
 def test_beam_workers_elsewhere_are_known_by_the_runner(beam_args, elsewhere):
