@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import time
+from typing import Any
 
 import pytest
 
@@ -23,18 +24,17 @@ def other(tmp_path_factory: pytest.TempPathFactory) -> Home:
     return home
 
 
-def examples(home: Home, name: str = "demo") -> dict[str, bytes]:
+def examples(home: Home, name: str) -> dict[str, bytes]:
     folder = home.artifact(name, "Ingest", "examples")
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*.gz")}
 
 
-def measured(home: Home, name: str = "demo") -> dict[str, float]:
+def measured(evaluation: Any) -> dict[str, float]:
     """Every metric of every slice; the bootstrap's intervals are drawn anew each time."""
-    found = home.json(name, "evaluation.json")
     return {
         f"{part} {one['slice']} {name}": metric["value"]
         for part in ("slices", "train")
-        for one in found[part]
+        for one in evaluation[part]
         for name, metric in one["metrics"].items()
     }
 
@@ -44,8 +44,9 @@ def assert_same(home: Home, other: Home, name: str) -> None:
     assert {path.partition("/")[0] for path in examples(home, name)} == {"Split-train", "Split-eval"}
     assert examples(other, name) == examples(home, name)
     assert other.json(name, "validation.json") == home.json(name, "validation.json")
-    assert len(measured(home, name)) > 100
-    assert measured(other, name) == pytest.approx(measured(home, name), abs=1e-6)
+    metrics, others = (measured(one.json(name, "evaluation.json")) for one in (home, other))
+    assert len(metrics) > 100
+    assert others == pytest.approx(metrics, abs=1e-6)
     decisions, others = (one.json(name, "verdict.json")["decisions"] for one in (home, other))
     assert len(decisions) == len(others) > 0
     for decision, same in zip(decisions, others, strict=True):
@@ -53,25 +54,8 @@ def assert_same(home: Home, other: Home, name: str) -> None:
     assert len(other.versions(name)) == len(home.versions(name)) == 1
 
 
-def test_examples_are_the_same_byte_for_byte(home, first, other):
-    assert {name.partition("/")[0] for name in examples(home)} == {"Split-train", "Split-eval"}
-    assert examples(other) == examples(home)
-
-
-def test_findings_are_the_same(home, first, other):
-    assert other.json("demo", "validation.json") == home.json("demo", "validation.json")
-
-
-def test_metrics_are_the_same(home, first, other):
-    assert len(measured(home)) > 100
-    assert measured(other) == pytest.approx(measured(home), abs=1e-6)
-
-
-def test_the_verdict_is_the_same(home, first, other):
-    decisions, others = (one.json("demo", "verdict.json")["decisions"] for one in (home, other))
-    assert len(decisions) == len(others) > 0
-    for decision, same in zip(decisions, others, strict=True):
-        assert same == {key: pytest.approx(value, abs=1e-6) for key, value in decision.items()}
+def test_it_comes_to_the_same(home, first, other):
+    assert_same(home, other, "demo")
 
 
 def test_every_stage_is_on_record_once(first, other):
