@@ -2,10 +2,10 @@
 # make check  formatter, linter, types and fast tests
 # make test   that, then whole pipelines and long trainings
 # make test-modern   check and demo with TFX 1.21, on an older Linux too (as root)
-# make test-kfp  runs the compiled demo in kfp's own engine, in an environment of its own (.kfp)
+# make test-long   whole pipelines on Flink, on Spark and in kfp's own engine (.kfp), minutes each
 # make flink, make spark   fetch Flink or Spark, and Beam's job server for it
 # make lock   resolves requirements/*.in anew
-.PHONY: setup demo format check test test-modern test-kfp lock schema flink spark clean
+.PHONY: setup demo format check test test-modern test-long lock schema flink spark clean
 
 setup: .venv/installed
 
@@ -33,7 +33,10 @@ check: setup
 	$(PYTEST) -m "not slow"
 
 test: check
-	$(PYTEST) -m slow
+	$(PYTEST) -m "slow and not long"
+
+test-long: setup flink spark .kfp/installed
+	.venv/bin/pytest -q -m long
 
 test-modern:
 	@requirements/modern.sh make check demo
@@ -42,9 +45,6 @@ test-modern:
 	$(UV) venv --quiet --clear --python .venv/bin/python .kfp
 	$(UV) pip install --quiet --python .kfp/bin/python --require-hashes -r requirements/kfp.txt
 	@touch $@
-
-test-kfp: setup .kfp/installed
-	.venv/bin/pytest -q tests/kubeflow/test_kfp_local.py
 
 schema: setup
 	.venv/bin/python -m pipeline.config_schema > pipeline/config.schema.json

@@ -6,7 +6,7 @@ from tests.end_to_end.conftest import make_home
 from tests.kubeflow.cluster import Cluster
 from tests.kubeflow.conftest import bytes_of, compile_for_kubeflow
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 
 def test_japanese_vowels_end_pushed_from_the_same_examples(tmp_path, shared_data):

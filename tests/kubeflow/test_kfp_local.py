@@ -14,7 +14,8 @@ ENGINE = ROOT / ".kfp" / "bin" / "python"
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not ENGINE.exists(), reason="`make test-kfp` makes the environment of kfp's engine")
+@pytest.mark.long
+@pytest.mark.skipif(not ENGINE.exists(), reason="`make test-long` makes the environment of kfp's engine")
 def test_kfps_own_engine_pushes_the_demo(tmp_path):
     home = make_home(tmp_path)
     compiled = compile_for_kubeflow(home, "demo")

@@ -5,7 +5,7 @@ import pytest
 from tests.end_to_end.conftest import make_home
 from tests.end_to_end.test_runners import assert_same
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 DEMO = "pipeline/configs/demo.yaml"
 
