@@ -178,13 +178,17 @@ def _execute(
     from pipeline.gate_checks import refuse_unknown_slices
     from pipeline.metadata_connection import refuse_unreachable
 
-    config = load(path, overrides)
-    refuse_unknown_slices(path, config)
-    config = config.model_copy(
-        update={"run": config.run.model_copy(update={"beam_args": (*config.run.beam_args, *beam_args)})}
-    )
-    with terminal.chatter_to(Path(os.devnull)):  # MySQL's library has its own words for it
+    with terminal.chatter_to(Path(os.devnull)):  # MySQL's library and TensorFlow have their own words for it
+        config = load(path, overrides)
+        refuse_unknown_slices(path, config)
+        config = config.model_copy(
+            update={"run": config.run.model_copy(update={"beam_args": (*config.run.beam_args, *beam_args)})}
+        )
         refuse_unreachable(config)
+        if config.run.beam_args:
+            from pipeline.runners import beam_args as checked
+
+            checked.beam_args(config.run)
     with (
         run_lock.new_run(Path(config.run.root) / config.name) as folder,
         terminal.chatter_to(folder / record.LOG, to_stderr=as_json) as console,

@@ -1,6 +1,8 @@
 """`sluice compile`: the specification for Kubeflow Pipelines."""
 
 import os
+import re
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,8 +37,9 @@ def compile_(config: str, overrides: tuple[str, ...], output: Path, image: str |
     loaded = load(config, overrides, local_files=False)
     refuse_unknown_slices(config, loaded)
     _require_kfp()
-    if not output.parent.is_dir():
-        raise ConfigError(f"{output}: there is no folder {output.parent}", ["make it, or give another file"])
+    _refuse_output(output, Path(config))
+    if image is not None and not re.fullmatch(r"[^\s{}]+", image):
+        raise ConfigError("the specification cannot be made", [f"--image: expected a name, got {image!r}"])
     image = image or loaded.kubeflow.image or f"sluice:{__version__}"
     with terminal.chatter_to(Path(os.devnull)):
         from pipeline.build import kinds_of_features
@@ -45,13 +48,29 @@ def compile_(config: str, overrides: tuple[str, ...], output: Path, image: str |
         kinds = kinds_of_features(loaded)
         text = kubeflow.specification(loaded, image, kinds)
         warnings = list(_warnings(loaded, known=bool(kinds)))
-    part = output.with_name(f".{output.name}.part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(output)
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", encoding="utf-8", dir=output.resolve().parent, prefix=".", suffix=".part", delete=False
+        ) as part:
+            part.write(text)
+        Path(part.name).chmod(0o644)
+        Path(part.name).replace(output.resolve())
+    except OSError as error:
+        raise ConfigError(f"{output}: cannot be written ({error.strerror})", ["give another file"]) from error
     for warning in warnings:
         click.echo(f"warning: {warning}", err=True)
     click.echo(f"wrote {output} for the image {image}")
     click.echo("next: upload it to Kubeflow Pipelines and start a run, see docs/kubeflow.md")
+
+
+def _refuse_output(output: Path, config: Path) -> None:
+    """Ends where the file would take the place of something that it must not."""
+    if not output.parent.is_dir():
+        raise ConfigError(f"{output}: there is no folder {output.parent}", ["make it, or give another file"])
+    if output.exists() and not output.is_file():
+        raise ConfigError(f"{output}: expected a file to write, and this is none", ["give another one"])
+    if output.exists() and output.samefile(config):
+        raise ConfigError(f"{output}: is the configuration itself", ["give another file"])
 
 
 def _require_kfp() -> None:

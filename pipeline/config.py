@@ -388,9 +388,14 @@ class Run(_Section):
     ] = None
 
 
+_LONGEST_NAME = 54  # TFX takes 63 for a pipeline, which where they meet in one database also tells its place
+
+
 def _model_name(name: str) -> str:
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
         raise ValueError("expected lower-case letters, digits and _, beginning with a letter")
+    if len(name) > _LONGEST_NAME:
+        raise ValueError(f"expected at most {_LONGEST_NAME} characters")
     return name
 
 

@@ -192,10 +192,9 @@ def missing_files(config: Config) -> Iterator[str]:
             "servability.tf_serving_image: no Docker engine answers here; start it, or leave the key out: "
             "the model is loaded and asked without Docker in any case"
         )
-    if not locations.is_remote(config.push.to):
-        yield from _folder_problems("push.to", Path(config.push.to))
+    yield from _writable_problems("push.to", config.push.to)
     if config.run.artifacts:
-        yield from _artifact_problems(config.run.artifacts)
+        yield from _writable_problems("run.artifacts", config.run.artifacts)
 
 
 def _source_problems(path: str) -> Iterator[str]:
@@ -208,14 +207,14 @@ def _source_problems(path: str) -> Iterator[str]:
         yield f"data.source: {error.summary}"
 
 
-def _artifact_problems(location: str) -> Iterator[str]:
+def _writable_problems(key: str, location: str) -> Iterator[str]:
     if not locations.is_remote(location):
-        yield from _folder_problems("run.artifacts", Path(location))
+        yield from _folder_problems(key, Path(location))
         return
     try:
         locations.exists(location)  # what is not there will be made, but it must be possible to ask
     except SluiceError as error:
-        yield f"run.artifacts: {error.summary}"
+        yield f"{key}: {error.summary}"
 
 
 def _folder_problems(key: str, folder: Path) -> Iterator[str]:

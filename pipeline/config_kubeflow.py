@@ -16,17 +16,17 @@ _BYTES: dict[str, int] = {
 
 
 def _amount(value: Any) -> Any:
-    return f"{value:g}" if isinstance(value, int | float) and not isinstance(value, bool) else value
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
 def _cpu(text: str) -> str:
-    if not re.fullmatch(r"\d+(\.\d+)?|\d+m", text) or not float(text.removesuffix("m")):
+    if not re.fullmatch(r"[0-9]{1,6}(\.[0-9]+)?|[0-9]{1,9}m", text) or not float(text.removesuffix("m")):
         raise ValueError("expected a number of cores, such as 2, 0.5 or 500m")
     return text
 
 
 def _memory(text: str) -> str:
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)([a-zA-Z]*)", text)
+    found = re.fullmatch(r"([0-9]{1,18}(?:\.[0-9]+)?)([a-zA-Z]*)", text)
     if not found or found[2] not in _BYTES or not float(found[1]):
         raise ValueError("expected an amount of memory, such as 16G or 512Mi")
     return text
@@ -66,7 +66,7 @@ class Resources(_Section):
     memory: Annotated[
         Annotated[_Amount, AfterValidator(_memory)] | None, Field(description="such as 16G or 512Mi")
     ] = None
-    gpu: Annotated[int, Field(ge=0, description="how many")] = 0
+    gpu: Annotated[int, Field(ge=0, le=1000, description="how many")] = 0
     gpu_type: Annotated[str, Field(min_length=1, description="name of the resource")] = "nvidia.com/gpu"
 
     @property
@@ -89,7 +89,7 @@ class Resources(_Section):
 class Retry(_Section):
     """How often a step that failed is started again."""
 
-    times: Annotated[int, Field(ge=0)]
+    times: Annotated[int, Field(ge=0, le=1000)]
     backoff: Annotated[
         Duration,
         Field(description="before the first time; twice as long before each one after it"),

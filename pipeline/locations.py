@@ -6,6 +6,7 @@ imported when the first of them occurs.
 
 import glob
 import io
+import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -47,7 +48,7 @@ def _hidden(path: str, pattern: str) -> bool:
 
 def is_file(path: str) -> bool:
     """Whether there is a file; see `matches` for what it raises."""
-    return exists(path) and not is_folder(path) if is_remote(path) else Path(path).is_file()
+    return exists(path) and not is_folder(path) if is_remote(path) else os.path.isfile(path)  # noqa: PTH113 (False of what is too long to be a path)
 
 
 def is_folder(path: str) -> bool:

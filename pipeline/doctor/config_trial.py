@@ -34,7 +34,7 @@ def main(given: tuple[str, list[str]]) -> dict[str, Any]:
     missing = [problem for problem in problems if problem.startswith("data.source:")]
     home = f"{config.run.root.rstrip('/')}/{config.name}"
     found: dict[str, Any] = {
-        "problems": [problem for problem in problems if problem not in missing],
+        "problems": [*(one for one in problems if one not in missing), *_beam_problems(config)],
         "source_problems": missing,
         "source_bytes": 0,
         "metadata": _metadata_problems(config),
@@ -48,6 +48,18 @@ def main(given: tuple[str, list[str]]) -> dict[str, Any]:
     if not missing:
         _look_at_sources(config, found)
     return found
+
+
+def _beam_problems(config: "Config") -> list[str]:
+    if not config.run.beam_args:
+        return []
+    from pipeline.runners.beam_args import beam_args
+
+    try:
+        beam_args(config.run)
+    except SluiceError as error:
+        return [*error.problems]
+    return []
 
 
 def _look_at_sources(config: "Config", found: dict[str, Any]) -> None:

@@ -140,9 +140,15 @@ def _source_text(config: Config) -> str:
     source = config.data.source
     if isinstance(source, GivenSource):
         return source.model_dump_json()
-    if len(source) == 1 and yaml.safe_load(source[0]) == source[0]:
-        return source[0]
-    return json.dumps(list(source))
+    return source[0] if len(source) == 1 and _is_plain(source[0]) else json.dumps(list(source))
+
+
+def _is_plain(text: str) -> bool:
+    """Whether a text means itself in YAML."""
+    try:
+        return bool(yaml.safe_load(text) == text)
+    except yaml.YAMLError:
+        return False
 
 
 def _thresholds_text(config: Config) -> str:

@@ -2,6 +2,7 @@
 
 import builtins
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -55,6 +56,48 @@ def test_it_writes_the_file_and_says_for_which_image(capfd, config, tmp_path):
         assert (code, said.splitlines()[0]) == (0, f"wrote {out} for the image {image}")
         assert images(out) == {image}
     assert [path.name for path in out.parent.iterdir()] == ["pipeline.yaml"]
+
+
+def test_it_writes_where_a_link_points_and_leaves_the_link(capfd, config, tmp_path):
+    target, link = tmp_path / "target.yaml", tmp_path / "link.yaml"
+    target.write_text("old")
+    link.symlink_to(target)
+    code, *_ = sluice(capfd, config(), "-o", str(link))
+    assert (code, link.is_symlink()) == (0, True)
+    assert images(target) == {"registry/ours:3"}
+
+
+def test_nothing_but_a_file_of_its_own_is_written_over(capfd, config, tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    text = Path(config()).read_text()
+    for output, problem in [
+        (str(pipe), "expected a file to write"),
+        (config(), "is the configuration itself"),
+    ]:
+        code, _, err = sluice(capfd, config(), "-o", output)
+        assert code == 2
+        assert problem in err
+    assert pipe.is_fifo()
+    assert Path(config()).read_text() == text
+
+
+@pytest.mark.parametrize("image", ["", " ", "a b", "{{$}}"])
+def test_an_image_that_is_none_is_wrong_usage(capfd, config, tmp_path, image):
+    code, _, err = sluice(capfd, config(), "-o", str(tmp_path / "p.yaml"), "--image", image)
+    assert (code, (tmp_path / "p.yaml").exists()) == (2, False)
+    assert "--image: expected a name" in err
+
+
+@pytest.mark.parametrize("source", ["gs://b/a: b.csv", "a: b: c.csv", "rows [1].csv", "* x.csv"])
+def test_a_source_that_is_no_plain_yaml_stays_what_it_is(capfd, config, tmp_path, source):
+    out = tmp_path / "p.yaml"
+    code, *_ = sluice(capfd, config(json.dumps(source)), "-o", str(out))
+    assert code == 0
+    spec = next(yaml.safe_load_all(out.read_text()))
+    default = spec["root"]["inputDefinitions"]["parameters"]["source"]["defaultValue"]
+    (found,) = [one] if isinstance(one := yaml.safe_load(default), str) else one
+    assert found.endswith(source)
 
 
 def test_each_place_that_is_only_in_the_container_is_warned_of(capfd, config, tmp_path):

@@ -64,8 +64,8 @@ def test_relative_paths_are_relative_to_the_file(load_text, tmp_path):
 
 
 def test_models_may_go_to_an_object_store(load_text):
-    config = load_text(VALID + "push: {to: 'gs://bucket/models/', keep: 2}\n")
-    assert (config.push_base, config.push.keep) == ("gs://bucket/models/demo", 2)
+    config = load_text(VALID + "push: {to: 'ram://bucket/models/', keep: 2}\n")
+    assert (config.push_base, config.push.keep) == ("ram://bucket/models/demo", 2)
 
 
 def test_overrides_are_relative_to_the_working_directory(load_text, tmp_path, monkeypatch):
@@ -150,7 +150,12 @@ def test_all_mistakes_come_in_one_message(load_text):
             "schema: nowhere://bucket/schema.pbtxt: there is no file system",
         ),
         ("schema: 'ram://bucket/schema.pbtxt'", "schema: ram://bucket/schema.pbtxt: there is no such file"),
+        (
+            "push: {to: 'nowhere://models'}",
+            "push.to: nowhere://models: there is no file system for nowhere://",
+        ),
         ("push: {keep: 0}", "push.keep: expected more than 0, got 0"),
+        ("run: {workers: 0}", "run.workers: expected more than 0, got 0"),
         ("split: {by: time, cutoff: true}", "split.cutoff: expected text or a number, got true"),
         ("schema: nowhere.pbtxt", "schema: cannot read"),
     ],
@@ -400,3 +405,8 @@ def test_the_published_json_schema_is_in_step():
 @pytest.mark.parametrize("path", sorted((ROOT / "pipeline" / "configs").glob("*.yaml")), ids=lambda p: p.stem)
 def test_the_example_configurations_are_valid(path):
     assert load(path, local_files=False).name == path.stem
+
+
+def test_a_name_longer_than_what_tfx_takes_is_refused(load_text):
+    (problem,) = problems_of(lambda: load_text(VALID, f"name={'n' * 55}"))
+    assert problem.startswith("name: expected at most 54 characters")

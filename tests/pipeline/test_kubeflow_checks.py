@@ -50,6 +50,11 @@ def test_a_step_has_what_is_named_for_it_and_else_the_default(settings):
     assert (other.cores, other.gigabytes, other.gpu) == (1.0, 4.0, 0)
 
 
+def test_plain_numbers_are_bytes_and_cores(settings):
+    found = settings("resources: {default: {cpu: 2, memory: 2000000000}}").resources_of("Trainer")
+    assert (found.cores, found.gigabytes) == (2.0, 2.0)
+
+
 def test_retries_are_a_number_for_all_or_by_step_and_a_gate_has_its_own_only(settings):
     for_all = settings("retries: 2")
     assert for_all.retry_of("Trainer", gate=False) == Retry(times=2, backoff="30s")
@@ -79,6 +84,8 @@ def test_a_cache_is_for_all_or_by_step(settings):
         ("resources: {Trainer: {memory: 4GB}}", "memory: expected an amount of memory, such as 16G or 512Mi"),
         ("resources: {Trainer: {gpu: -1}}", "resources.Trainer.gpu: expected at least 0, got -1"),
         ("retries: -1", "retries: expected at least 0, got -1"),
+        ("retries: 1000000000000", "retries: expected at most 1000"),
+        ("resources: {Trainer: {cpu: 11111111}}", "cpu: expected a number of cores"),
         ("retries: {Trainer: {times: 1, backoff: soon}}", "backoff: expected a duration"),
         ("cache: {Pusher: true}", "cache, Pusher: it looks at what is being served each time; leave it out"),
         ("root: /srv/runs", "root: expected an address such as gs://bucket/root, got /srv/runs"),

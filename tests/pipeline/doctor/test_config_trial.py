@@ -31,6 +31,11 @@ def test_of_a_good_one_what_the_checks_need(config, tmp_path):
     }  # fmt: skip
 
 
+def test_beam_arguments_that_beam_does_not_know_are_told(config):
+    found = config_trial.main([str(config), ["run.beam_args=[--rnner=FlinkRunner]"]])
+    assert found["problems"] == ["run.beam_args: Beam knows no --rnner=FlinkRunner; look at the spelling"]
+
+
 def test_mistakes_in_it_are_all_told(config):
     found = config_trial.main([str(config), ["task=classify", "model.unitz=[4]"]])
     assert list(found) == ["problems"]

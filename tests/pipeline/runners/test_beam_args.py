@@ -55,7 +55,9 @@ def test_what_says_where_the_code_is_stands_alone(said):
 
 @pytest.mark.parametrize("environment", ["EXTERNAL", "LOOPBACK", "PROCESS"])
 def test_workers_that_are_there_already_get_no_code(environment):
-    options = options_of("--runner=PortableRunner", f"--environment_type={environment}")
+    options = options_of(
+        "--runner=PortableRunner", "--job_endpoint=localhost:1", f"--environment_type={environment}"
+    )
     assert options.view_as(SetupOptions).setup_file is None
     assert options.view_as(WorkerOptions).sdk_container_image == "none"
 
@@ -65,9 +67,32 @@ def test_workers_of_this_machine_and_a_runner_elsewhere_are_a_contradiction():
         beam_args(Run(beam_args=("--runner=FlinkRunner",), workers=2))
 
 
-def test_workers_said_twice_are_a_contradiction():
+@pytest.mark.parametrize("said", ["--direct_running_mode=multi_threading", "--direct_num_workers=3"])
+def test_workers_said_twice_are_a_contradiction(said):
     with pytest.raises(ConfigError, match="both say how stages run"):
-        beam_args(Run(beam_args=("--direct_running_mode=multi_threading",), workers=2))
+        beam_args(Run(beam_args=(said,), workers=2))
+
+
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        (["--rnner=FlinkRunner"], "Beam knows no --rnner=FlinkRunner; look at the spelling"),
+        (["nonsense"], "Beam knows no nonsense"),
+        (["--direct_num_workers=abc"], "argument --direct_num_workers: invalid int value: 'abc'"),
+        (["--runner=Nonsense"], "--runner=Nonsense: Unexpected pipeline runner"),
+        (["--runner=PortableRunner"], "--runner=PortableRunner: needs --job_endpoint=HOST:PORT"),
+    ],
+)
+def test_what_beam_does_not_know_is_refused_before_a_run(given, problem):
+    with pytest.raises(ConfigError) as caught:
+        beam_args(Run(beam_args=tuple(given)))
+    (found,) = caught.value.problems
+    assert found.startswith(f"run.beam_args: {problem}")
+
+
+def test_what_only_a_job_server_knows_is_left_to_it():
+    given = ("--runner=PortableRunner", "--job_endpoint=localhost:1", "--of_a_job_server=4")
+    assert set(given) <= set(beam_args(Run(beam_args=given)))
 
 
 def test_no_argument_pickles_the_main_module():
