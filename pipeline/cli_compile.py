@@ -32,13 +32,14 @@ def compile_(config: str, overrides: tuple[str, ...], output: Path, image: str |
     """
     from pipeline import terminal
     from pipeline.config_file import load
+    from pipeline.config_kubeflow import IMAGE
     from pipeline.gate_checks import refuse_unknown_slices
 
     loaded = load(config, overrides, local_files=False)
     refuse_unknown_slices(config, loaded)
     _require_kfp()
     _refuse_output(output, Path(config))
-    if image is not None and not re.fullmatch(r"[^\s{}]+", image):
+    if image is not None and not re.fullmatch(IMAGE, image):
         raise ConfigError("the specification cannot be made", [f"--image: expected a name, got {image!r}"])
     image = image or loaded.kubeflow.image or f"sluice:{__version__}"
     with terminal.chatter_to(Path(os.devnull)):

@@ -32,6 +32,7 @@ def _memory(text: str) -> str:
     return text
 
 
+IMAGE = r"[^\s{}]+"  # braces stand for values that Kubeflow puts in
 _Amount = Annotated[str, BeforeValidator(_amount, json_schema_input_type=float | str)]
 
 
@@ -50,7 +51,10 @@ _EnvironmentName = Annotated[str, _named("[A-Za-z_][A-Za-z0-9_]*", "the name of 
 _KubernetesName = Annotated[
     str, _named("[a-z0-9]([a-z0-9.-]*[a-z0-9])?", "a name of Kubernetes: lower-case letters, digits, - and .")
 ]
-_Folder = Annotated[str, _named("/.*[^/]", "a folder that begins with /")]
+_Image = Annotated[str, _named(IMAGE, "the name of an image")]
+_Folder = Annotated[
+    str, _named("/[A-Za-z0-9._/-]*[A-Za-z0-9._-]", "a folder that begins with /, and does not end with it")
+]
 
 
 class _Section(BaseModel):
@@ -117,9 +121,7 @@ def _as_retry(value: Any) -> Any:
 class Kubeflow(_Section):
     """How `sluice compile` makes the pipeline for Kubeflow Pipelines; steps by name, or `default`."""
 
-    image: Annotated[
-        str | None, Field(min_length=1, description="of every step; default: sluice:<version>")
-    ] = None
+    image: Annotated[_Image | None, Field(description="of every step; default: sluice:<version>")] = None
     root: Annotated[
         str | None, Field(description="where artifacts go, such as gs://bucket/root; default: Kubeflow's own")
     ] = None

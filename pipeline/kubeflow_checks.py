@@ -1,5 +1,6 @@
 """What the section `kubeflow` may have wrong, and the steps that it can name."""
 
+import re
 from collections.abc import Iterator
 
 from pipeline.config import Config
@@ -26,5 +27,5 @@ def kubeflow_problems(config: Config) -> Iterator[str]:
     for step in ASKS_EACH_TIME:
         if settings.cache.get(step):
             yield f"kubeflow.cache, {step}: it looks at what is being served each time; leave it out"
-    if settings.root is not None and "://" not in settings.root:
-        yield f"kubeflow.root: expected an address such as gs://bucket/root, got {settings.root}"
+    if settings.root is not None and not re.fullmatch(r"[a-z][a-z0-9+.-]*://[^\s/]\S*", settings.root):
+        yield f"kubeflow.root: expected an address such as gs://bucket/root, got {settings.root!r}"

@@ -96,7 +96,10 @@ def refuse_unreachable(config: "Config") -> None:
         with socket.create_connection((url.host, url.port), timeout=_TIMEOUT_S) as server:
             answers = bool(server.recv(1))  # the server speaks first
     except OSError as error:
-        raise _refused(f"no MySQL server answers at {url.host}:{url.port} ({error}); start it") from error
+        raise _refused(
+            f"no MySQL server answers at {url.host}:{url.port} ({error}); "
+            "look at host and port, and whether it is started"
+        ) from error
     if not answers:
         raise _refused(f"what answers at {url.host}:{url.port} is no MySQL server")
     from ml_metadata import metadata_store

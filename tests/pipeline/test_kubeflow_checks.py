@@ -88,7 +88,7 @@ def test_a_cache_is_for_all_or_by_step(settings):
         ("resources: {Trainer: {cpu: 11111111}}", "cpu: expected a number of cores"),
         ("retries: {Trainer: {times: 1, backoff: soon}}", "backoff: expected a duration"),
         ("cache: {Pusher: true}", "cache, Pusher: it looks at what is being served each time; leave it out"),
-        ("root: /srv/runs", "root: expected an address such as gs://bucket/root, got /srv/runs"),
+        ("root: /srv/runs", "root: expected an address such as gs://bucket/root, got '/srv/runs'"),
         ("secrets: {a b: {name: x, key: y}}", "expected the name of an environment variable"),
         ("secrets: {KEY: swordfish}", "secrets.KEY: expected keys and values"),
         ("volumes: {Models: /models}", "expected a name of Kubernetes"),
