@@ -256,7 +256,7 @@ def _progress_lines(run: dict[str, Any]) -> Iterator[str]:
     if run["status"] == record.RUNNING:
         yield f"  now {_moment(run)}"
         return
-    yield "  sluice run CONFIG goes on from there: behind its finished stages, and a training's last epoch"
+    yield "  the same command goes on from there: behind its finished stages, and a training's last epoch"
     if any(stage["name"] == "Pusher" for stage in run["stages"]):
         yield "  sluice versions CONFIG says whether its model is being served"
 

@@ -60,7 +60,7 @@ def test_a_killed_run_without_record_is_a_run_too(tmp_path):
     assert list(summary.why(killed)) == [
         f"demo {killed.name}: killed before its first stage",
         "  finished: no stage",
-        "  sluice run CONFIG goes on from there: behind its finished stages, and a training's last epoch",
+        "  the same command goes on from there: behind its finished stages, and a training's last epoch",
     ]
 
 

@@ -83,7 +83,7 @@ def a_killed_run(home, *stages: tuple[str, str]) -> list[str]:
 def test_a_killed_run_says_how_far_it_came_and_how_to_go_on(tmp_path):
     first, finished, go_on = a_killed_run(tmp_path / "a", ("Ingest", "done"), ("Transform", "running"))
     assert (first, finished) == ("killed in Transform", "  finished: Ingest")
-    assert "sluice run CONFIG goes on from there" in go_on
+    assert "the same command goes on from there" in go_on
     assert a_killed_run(tmp_path / "a", ("Ingest", "done"))[0] == "killed after Ingest"
 
 
