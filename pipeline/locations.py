@@ -123,6 +123,8 @@ def local_copy(path: str) -> Iterator[str]:
 class _RemoteFile(io.RawIOBase):
     """A file that `tf.io.gfile` reads, as Python's own libraries and Arrow take files."""
 
+    _file: Any = None  # until it is open: one that cannot be opened is closed all the same
+
     def __init__(self, path: str) -> None:
         super().__init__()
         self._path = path
@@ -150,7 +152,7 @@ class _RemoteFile(io.RawIOBase):
         return int(self._file.tell())
 
     def close(self) -> None:
-        if not self.closed:
+        if not self.closed and self._file is not None:
             self._file.close()
         super().close()
 
