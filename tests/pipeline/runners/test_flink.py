@@ -74,7 +74,7 @@ def test_a_task_manager_that_dies_in_the_middle_changes_nothing(tmp_path, home, 
         out, _ = running.communicate(timeout=400)
     assert running.returncode == 0, out
     assert cluster.ask(f"jobs/{hit}/exceptions")["exceptionHistory"]["entries"]  # it was in the middle
-    assert examples(other) == examples(home)
+    assert examples(other, "demo") == examples(home, "demo")
     assert other.json("demo", "validation.json") == home.json("demo", "validation.json")
     assert not list(other.path.rglob("unfinished-*"))
     cluster.start_task_manager()
@@ -112,8 +112,11 @@ def jobs(cluster: flink.Cluster) -> dict[str, int]:
 def wait_for_job(cluster: flink.Cluster, before: dict[str, int]) -> str:
     """The number of a new job that is at work."""
 
-    def at_work() -> list[str]:
-        return [job for job, running in jobs(cluster).items() if job not in before and running]
+    found: list[str] = []
 
-    wait_for("a new job", lambda: bool(at_work()), [], 120)
-    return at_work()[0]
+    def at_work() -> bool:
+        found[:] = [job for job, running in jobs(cluster).items() if job not in before and running]
+        return bool(found)
+
+    wait_for("a new job", at_work, [], 120)
+    return found[0]

@@ -18,5 +18,5 @@ def test_an_external_worker_comes_to_the_same_examples_and_findings(tmp_path):
         done = other.sluice("check", DEMO, "--", *beam_args)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Starting worker" in (tmp_path / "logs" / "worker-pool.log").read_text()
-    assert examples(other) == examples(home)
+    assert examples(other, "demo") == examples(home, "demo")
     assert other.json("demo", "validation.json") == home.json("demo", "validation.json")
