@@ -111,7 +111,6 @@ def jobs(cluster: flink.Cluster) -> dict[str, int]:
 
 def wait_for_job(cluster: flink.Cluster, before: dict[str, int]) -> str:
     """The number of a new job that is at work."""
-
     found: list[str] = []
 
     def at_work() -> bool:
