@@ -268,8 +268,7 @@ def _last_blessed(
         last_blessed.BLESSING: tfx.dsl.Channel(type=tfx.types.standard_artifacts.ModelBlessing),
         last_blessed.CANDIDATE: model,
     }
-    strategy = last_blessed.LastBlessedOther
-    return tfx.dsl.Resolver(strategy_class=strategy, **channels).with_id("LastBlessed")
+    return tfx.dsl.Resolver(strategy_class=last_blessed.LastBlessedOther, **channels).with_id("LastBlessed")
 
 
 def fingerprint_of_source(config: Config) -> str:

@@ -186,9 +186,9 @@ def _execute(
         )
         refuse_unreachable(config)
         if config.run.beam_args:
-            from pipeline.runners import beam_args as checked
+            from pipeline.runners import beam_args as arguments
 
-            checked.beam_args(config.run)
+            arguments.beam_args(config.run)  # refuses what Beam does not know
     with (
         run_lock.new_run(Path(config.run.root) / config.name) as folder,
         terminal.chatter_to(folder / record.LOG, to_stderr=as_json) as console,

@@ -2,7 +2,6 @@
 
 import os
 import re
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ import click
 from pipeline import __version__
 from pipeline.cli_options import CONFIG, SET
 from pipeline.errors import ConfigError
+from pipeline.output_file import completed
 
 if TYPE_CHECKING:
     from pipeline.config import Config
@@ -49,15 +49,8 @@ def compile_(config: str, overrides: tuple[str, ...], output: Path, image: str |
         kinds = kinds_of_features(loaded)
         text = kubeflow.specification(loaded, image, kinds)
         warnings = list(_warnings(loaded, known=bool(kinds)))
-    try:
-        with tempfile.NamedTemporaryFile(
-            "w", encoding="utf-8", dir=output.resolve().parent, prefix=".", suffix=".part", delete=False
-        ) as part:
-            part.write(text)
-        Path(part.name).chmod(0o644)
-        Path(part.name).replace(output.resolve())
-    except OSError as error:
-        raise ConfigError(f"{output}: cannot be written ({error.strerror})", ["give another file"]) from error
+    with completed(output.resolve(), str(output)) as part:
+        part.write_text(text, encoding="utf-8")
     for warning in warnings:
         click.echo(f"warning: {warning}", err=True)
     click.echo(f"wrote {output} for the image {image}")

@@ -1,7 +1,6 @@
 """Reads a file as the configuration does, asks the served model, and shows what it answers."""
 
 import json
-import os
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from pipeline.config import Config, format_of
 from pipeline.errors import ConfigError, SluiceError
 from pipeline.figures import figure
 from pipeline.locations import is_remote, matches, read_bytes
+from pipeline.output_file import completed
 from serving.call_errors import BadRequest, CallError, DeadlineExceeded, NotFound, Unavailable
 from serving.client import Client
 from serving.request_inputs import features_of
@@ -131,8 +131,7 @@ def write(table: pa.Table, path: str) -> None:
     import pyarrow.csv as csv
     import pyarrow.parquet as parquet
 
-    part = Path(path).with_name(f".{Path(path).name}.{os.getpid()}.part")
-    try:
+    with completed(Path(path), f"--out {path}") as part:
         if path.endswith(".parquet"):
             parquet.write_table(table, part)
         elif path.endswith(".csv"):
@@ -140,10 +139,6 @@ def write(table: pa.Table, path: str) -> None:
         else:
             rows = table.to_pylist()
             part.write_text(json.dumps(rows, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        part.replace(path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise ConfigError(f"--out {path}: cannot be written ({error.strerror or error})") from error
 
 
 def _flat(table: pa.Table) -> pa.Table:
