@@ -53,7 +53,7 @@ def create_pipeline(
       config: the configuration.
       root: folder of the artifacts, local or remote.
       metadata: how ML Metadata is reached; None where the orchestrator brings its own.
-      source_fingerprint: digest of the source's content, see `fingerprint_of_source`.
+      source_fingerprint: what ingest runs again for when it changes, see `fingerprint_of_ingest`.
       kinds: feature to kind, where `data.features` does not name them; else features of bytes are categories.
       until_audit: stop after the data has been judged.
       forced: why the model may be worse than the last blessed one; empty where it may not.
@@ -272,11 +272,15 @@ def _last_blessed(
 
 
 def fingerprint_of_source(config: Config) -> str:
-    """Digest of the source's files and of the code that reads them: ingest runs again when it changes."""
+    """Digest of the source's files alone: equal for equal data, whatever reads it."""
     source = config.data.source
     groups = (source.train, source.eval) if isinstance(source, GivenSource) else (source,)
-    code = fingerprint.of_code(["components/ingest"])
-    return ":".join([code, *(fingerprint.of_files(expand(paths)) for paths in groups)])
+    return ":".join(fingerprint.of_files(expand(paths)) for paths in groups)
+
+
+def fingerprint_of_ingest(source_fingerprint: str) -> str:
+    """Digest of the source and of the code that reads it: ingest runs again when it changes."""
+    return f"{fingerprint.of_code(['components/ingest'])}:{source_fingerprint}"
 
 
 def kinds_of_features(config: Config) -> Mapping[str, FeatureKind]:

@@ -16,7 +16,12 @@ from components.ingest.component import MANIFEST
 from components.pusher import component as pusher
 from components.trainer.training import HISTORY
 from pipeline import __version__, leftovers, lineage, record, summary
-from pipeline.build import create_pipeline, fingerprint_of_source, kinds_of_features
+from pipeline.build import (
+    create_pipeline,
+    fingerprint_of_ingest,
+    fingerprint_of_source,
+    kinds_of_features,
+)
 from pipeline.config import Config
 from pipeline.errors import INTERRUPTED, SluiceError
 from pipeline.metadata_connection import connection
@@ -54,6 +59,8 @@ class Result:
     pushed: dict[str, Any] | None = None
     error: str | None = None
     history: dict[str, Any] | None = None
+    artifacts: Found = field(default_factory=dict)
+    source_fingerprint: str | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The content of run.json."""
@@ -71,6 +78,11 @@ class Result:
             "versions": versions(),
             "pushed": self.pushed,
             "training": self.history,
+            "artifacts": {
+                stage: {key: {"uri": one.uri, "id": one.id, "type": one.type} for key, one in outputs.items()}
+                for stage, outputs in self.artifacts.items()
+            },
+            "source_fingerprint": self.source_fingerprint,
             "config": self.config,
         }
 
@@ -122,11 +134,12 @@ def execute(
         leftovers.refuse_strange_artifacts(artifacts, database)
         for killed in leftovers.sweep(folder, artifacts, database):
             log.info("%s", summary.taken_over(killed))
+        result.source_fingerprint = fingerprint_of_source(config)
         pipeline = create_pipeline(
             config,
             root=artifacts,
             metadata=database,
-            source_fingerprint=fingerprint_of_source(config),
+            source_fingerprint=fingerprint_of_ingest(result.source_fingerprint),
             kinds=None if until_audit else kinds_of_features(config),
             until_audit=until_audit,
             forced=forced,
@@ -146,10 +159,10 @@ def execute(
         result.error = f"{type(error).__name__}: {_essence(error)}"
         traceback.print_exc()
     try:
-        found = lineage.outputs(database, result.metadata_run)
+        result.artifacts = lineage.outputs(database, result.metadata_run)
         if result.exit_code != INTERRUPTED:  # else a stage may be half done: the next run looks after that
             result.process = None
-        _write_outcome(folder, result, found)
+        _write_outcome(folder, result)
     except Exception as error:  # noqa: BLE001 (whatever it is, the run is on record)
         result.status, result.exit_code = "failed", 1
         known = isinstance(error, SluiceError)
@@ -189,7 +202,8 @@ def _delivered(found: Found) -> dict[str, Any] | None:
     }
 
 
-def _write_outcome(folder: Path, result: Result, found: Found) -> None:
+def _write_outcome(folder: Path, result: Result) -> None:
+    found = result.artifacts
     result.pushed = _delivered(found)  # before anything may fail: what is being served is on record anyway
     if "Auditor" in found:
         manifest = artifact_json.read(found["Ingest"]["examples"].uri, MANIFEST)

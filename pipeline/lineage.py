@@ -12,9 +12,18 @@ _DONE = (mlmd.Execution.COMPLETE, mlmd.Execution.CACHED)
 
 @dataclass(frozen=True)
 class Artifact:
-    """One artifact: where it is, and its custom properties as text."""
+    """One artifact.
+
+    Attributes:
+      uri: where it is.
+      id: in ML Metadata.
+      type: TFX's name of it, such as `Examples`.
+      properties: its own ones and the custom ones, as text.
+    """
 
     uri: str
+    id: int
+    type: str
     properties: dict[str, str]
 
 
@@ -90,4 +99,4 @@ def _artifact(artifact: mlmd.Artifact) -> Artifact:
         name: value.string_value or str(value.int_value)
         for name, value in (*artifact.properties.items(), *artifact.custom_properties.items())
     }
-    return Artifact(artifact.uri, properties)
+    return Artifact(artifact.uri, artifact.id, artifact.type, properties)

@@ -12,8 +12,8 @@ from tfx.dsl.compiler import compiler
 from tfx.orchestration.beam.beam_dag_runner import BeamDagRunner
 from tfx.orchestration.kubeflow.v2 import kubeflow_v2_dag_runner
 
-from pipeline import demo_data
-from pipeline.build import create_pipeline, fingerprint_of_source
+from pipeline import demo_data, fingerprint
+from pipeline.build import create_pipeline, fingerprint_of_ingest, fingerprint_of_source
 from pipeline.config import Config, Run, Servability
 from pipeline.config_file import load
 from pipeline.errors import ConfigError
@@ -164,6 +164,19 @@ def test_a_changed_source_has_another_fingerprint(demo, tmp_path):
     with (tmp_path / "demo.csv").open("a") as file:
         file.write("s9999,0,1,1,1,1,1,peak\n")
     assert fingerprint_of_source(demo) != before
+
+
+def test_equal_data_have_one_fingerprint_wherever_they_lie_and_whatever_code_reads_them(
+    demo, tmp_path, monkeypatch
+):
+    before = fingerprint_of_source(demo)
+    (tmp_path / "copy").mkdir()
+    (tmp_path / "copy" / "demo.csv").write_bytes((tmp_path / "demo.csv").read_bytes())
+    copied = load(CONFIGS / "demo.yaml", [f"data.source={tmp_path}/copy/demo.csv"])
+    of_ingest = fingerprint_of_ingest(before)
+    monkeypatch.setattr(fingerprint, "of_code", lambda _: "other code")
+    assert fingerprint_of_source(copied) == before
+    assert fingerprint_of_ingest(before) != of_ingest
 
 
 def test_what_does_not_shape_the_data_leaves_ingest_cached(demo, tmp_path):
