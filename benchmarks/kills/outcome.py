@@ -18,7 +18,7 @@ def of_run(config: Config) -> dict[str, Any]:
 
     TFMA's bootstrap draws its intervals anew in each run (docs/gate.md), so of evaluation.json the values
     are compared; exact intervals stand in verdict.json, of which everything is. The graph of an export names
-    its nodes as it comes; its variables and vocabularies are what answers.
+    its nodes as it comes; its variables and vocabularies are what answers. The time of an epoch is left out.
     """
     folder = _newest(config)
     run = record.read(folder, record.RUN) or {}
@@ -29,7 +29,10 @@ def of_run(config: Config) -> dict[str, Any]:
         "status": (run["status"], run["exit_code"]),
         "Examples": _digests(Path(found["Ingest"]["examples"].uri)),
         "findings": record.read(folder, record.VALIDATION),
-        "epochs": run["training"]["epochs"],
+        "epochs": [
+            {name: value for name, value in epoch.items() if name != "seconds"}
+            for epoch in run["training"]["epochs"]
+        ],
         "metrics": [
             (one["slice"], {name: metric["value"] for name, metric in one["metrics"].items()})
             for one in evaluation["slices"]

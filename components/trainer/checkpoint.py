@@ -21,7 +21,7 @@ class State:
     """How far a training has come.
 
     Attributes:
-      epochs: metrics of each epoch so far.
+      epochs: metrics of each epoch so far, its learning rate and, not of earlier versions, its seconds.
       best_epoch: number of the epoch with the lowest validation loss, from 0; -1 before the first.
       learning_rate: of the next epoch.
       best: the model's weights after the best epoch.

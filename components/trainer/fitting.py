@@ -2,6 +2,7 @@
 
 import logging
 import math
+import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -146,7 +147,7 @@ def _one_epoch(
     state: State,
 ) -> None:
     model.optimizer.learning_rate = state.learning_rate
-    epoch = len(state.epochs)
+    epoch, begun = len(state.epochs), time.perf_counter()
     devices = model.distribute_strategy.num_replicas_in_sync
     if devices > 1:
         batches, validation = _for_several(batches, devices), _for_several(validation, devices)
@@ -168,7 +169,8 @@ def _one_epoch(
                 f"training.clip_norm ({training.clip_norm:g}), and look for features with huge values"
             ],
         )
-    state.epochs.append({**metrics, "learning_rate": state.learning_rate})
+    seconds = round(time.perf_counter() - begun, 4)
+    state.epochs.append({**metrics, "learning_rate": state.learning_rate, "seconds": seconds})
     if state.best_epoch < 0 or metrics["val_loss"] < state.epochs[state.best_epoch]["val_loss"]:
         state.best_epoch, state.best = epoch, model.get_weights()
     state.learning_rate = _next_rate(state, training)

@@ -68,8 +68,9 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
     """Trains on the training split and writes the SavedModel.
 
     A tenth of the training split is held out to decide when to stop, see `hold_out`, so that the
-    evaluation split stays unseen. The Keras model, `history.json` (metrics of each epoch), `expected.json`
-    (what the export must hold and answer) and logs for TensorBoard go to the ModelRun artifact.
+    evaluation split stays unseen. The Keras model, `history.json` (metrics and seconds of each epoch, and
+    how much it is fitted to), `expected.json` (what the export must hold and answer) and logs for
+    TensorBoard go to the ModelRun artifact.
 
     Args:
       fn_args: `custom_config` holds `Settings`.
@@ -93,7 +94,8 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
         _refuse_nothing_to_say(transform, inputs, found.lengths)
     target = _target(settings, transform, inputs, found.labels, training)
     widths, longest = widths_of(found.lengths), int(found.lengths.max())
-    jit = compiling_pays(config, training, target, int(found.lengths[fitted].sum()), len(widths))
+    steps = int(found.lengths[fitted].sum())
+    jit = compiling_pays(config, training, target, steps, len(widths))
     data = Data(
         fn_args.train_files, transform, inputs, target, label, training.batch_size,
         widths if jit else (), longest,
@@ -119,7 +121,13 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
     answers = answering(model, config, inputs, target.head)
     tf.io.gfile.makedirs(fn_args.model_run_dir)
     answers.save(f"{fn_args.model_run_dir}/{KERAS_MODEL}")
-    history = {"parameters": model.count_params(), "classes": list(target.classes), "epochs": state.epochs}
+    history = {
+        "parameters": model.count_params(),
+        "classes": list(target.classes),
+        "sequences": {"fitted": int(fitted.sum()), "held_out": int(held.sum())},
+        "steps": steps,
+        "epochs": state.epochs,
+    }
     with tf.io.gfile.GFile(f"{fn_args.model_run_dir}/{HISTORY}", "w") as file:
         file.write(json.dumps(history, indent=2) + "\n")
     answer = _answer(answers, settings, transform, inputs, target)

@@ -87,6 +87,9 @@ def test_the_loss_falls_each_epoch_and_the_model_solves_the_demo(home, first):
     losses = [epoch["loss"] for epoch in run["training"]["epochs"]]
     assert len(losses) == 5
     assert losses == sorted(losses, reverse=True)
+    assert all(epoch["seconds"] > 0 for epoch in run["training"]["epochs"])
+    assert run["training"]["sequences"] == {"fitted": 720, "held_out": 80}
+    assert run["training"]["steps"] == 7200
     overall = home.json("demo", "evaluation.json")["slices"][0]
     assert (overall["slice"], overall["examples"]) == ({}, 200)
     assert overall["metrics"]["accuracy"]["value"] >= 0.87

@@ -4,6 +4,7 @@ import logging
 import math
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -12,6 +13,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from components.trainer import fitting
 from components.trainer.checkpoint import Checkpoint, State, variables
 from components.trainer.devices import computing_in
 from components.trainer.fitting import Report, compile_model, fit
@@ -354,10 +356,15 @@ DROPOUT = {"dropout": 0.4, "recurrent_dropout": 0.3}
 EVERYTHING = {**DROPOUT, "units": (3, 2), "bidirectional": True, "l2": 0.01}
 
 
+def results(state: State) -> list[dict[str, float]]:
+    """The epochs without how long they took."""
+    return [{name: value for name, value in epoch.items() if name != "seconds"} for epoch in state.epochs]
+
+
 def assert_same(found: tuple[keras.Model, State], expected: tuple[keras.Model, State]) -> None:
     for one, other in zip(variables(found[0]), variables(expected[0]), strict=True):
         np.testing.assert_array_equal(one.numpy(), other.numpy(), err_msg=other.path)
-    assert found[1].epochs == expected[1].epochs
+    assert results(found[1]) == results(expected[1])
     assert (found[1].best_epoch, found[1].learning_rate) == (
         expected[1].best_epoch,
         expected[1].learning_rate,
@@ -457,6 +464,19 @@ def test_a_kill_while_the_state_is_written_leaves_the_one_before(tmp_path, monke
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_training_goes_on_from_a_state_of_the_time_when_epochs_had_no_seconds(tmp_path):
+    expected = a_fit(tmp_path / "whole", Training(epochs=2))
+    with pytest.raises(Killed):
+        a_fit(tmp_path / "killed", Training(epochs=2), killed_in=1)
+    checkpoint = Checkpoint(str(tmp_path / "killed" / "unfinished"), Training(epochs=2).model_dump(), {})
+    state = checkpoint.read()
+    state.epochs = results(state)
+    checkpoint.write(state)
+    found = a_fit(tmp_path / "killed", Training(epochs=2), killed_in=0)
+    assert_same(found, expected)
+    assert ["seconds" in epoch for epoch in found[1].epochs] == [False, True]
+
+
 def test_a_state_of_other_settings_is_not_used(tmp_path):
     Checkpoint(str(tmp_path), {"seed": 1}, "transform/1", ["files"]).write(State(0.5))
     for other in (
@@ -497,6 +517,13 @@ def test_tensorboard_gets_the_values_of_every_epoch(tmp_path):
         for step, epoch in enumerate(state.epochs, start=1)
     }
     assert scalars(tmp_path) == pytest.approx(expected, rel=1e-6)
+
+
+def test_an_epoch_s_seconds_are_those_that_pass_while_it_is_fitted_and_judged(tmp_path, monkeypatch):
+    clock = iter([10.0, 12.5, 100.0, 100.12345])
+    monkeypatch.setattr(fitting, "time", SimpleNamespace(perf_counter=lambda: next(clock)))
+    _, state = a_fit(tmp_path, Training(epochs=2))
+    assert of_epochs(state, "seconds") == [2.5, 0.1235]
 
 
 def test_tensorboard_gets_the_epochs_of_the_killed_run_too(tmp_path):
