@@ -37,7 +37,7 @@ def slice_metrics(
     return SliceMetrics(
         slice=where or {},
         examples=len(labels),
-        metrics={name: _finite(value) for name, value in found.items()},
+        metrics={name: _finite(value) for name, value in found.items() if not isinstance(value, np.ndarray)},
         confusion=confusion,
         counts=Counts.of(confusion),
     )

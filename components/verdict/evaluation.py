@@ -13,6 +13,8 @@ from scipy import stats
 
 from components.ingest.moments import moment_text
 from components.trainer.metrics.classification import CLASS_COUNTS, CONFUSION_MATRIX
+from components.trainer.metrics.curves import CURVES, Curve
+from components.trainer.metrics.curves import read as read_curves
 from components.verdict.slices import TIME, Slice
 
 _Floats = npt.NDArray[np.float64]
@@ -76,6 +78,7 @@ class SliceMetrics:
       confusion: of classifiers that do not have too many classes to show.
       deviations: name to the standard deviation of the value, where TFMA resampled it.
       counts: of classifiers.
+      curves: overall, of classifiers: the curves of the positive class, or of up to 20 classes.
     """
 
     slice: Slice
@@ -84,6 +87,7 @@ class SliceMetrics:
     confusion: Confusion | None = None
     deviations: Mapping[str, float] = field(default_factory=dict)
     counts: Counts | None = None
+    curves: Mapping[str, Curve] | None = None
 
 
 @dataclass(frozen=True)
@@ -171,7 +175,8 @@ def _slice_metrics(
 ) -> SliceMetrics:
     confusion = _confusion(values[CONFUSION_MATRIX]) if CONFUSION_MATRIX in values else None
     counts = _counts(values[CLASS_COUNTS]) if CLASS_COUNTS in values else None
-    tables = (CONFUSION_MATRIX, CLASS_COUNTS, _ERROR)
+    curves = read_curves(_rows(values[CURVES])) if CURVES in values and not key else None
+    tables = (CONFUSION_MATRIX, CLASS_COUNTS, CURVES, _ERROR)
     numbers = {name: value for name, value in values.items() if name not in tables}
     metrics = {name: _number(value) for name, value in numbers.items()}
     deviations = {name: _deviation(value) for name, value in numbers.items() if "boundedValue" in value}
@@ -182,6 +187,7 @@ def _slice_metrics(
         confusion=confusion,
         deviations={name: value for name, value in deviations.items() if math.isfinite(value)},
         counts=Counts.of(confusion) if confusion else counts,
+        curves=curves,
     )
 
 

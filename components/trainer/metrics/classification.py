@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from tensorflow_model_analysis.metrics import metric_types
 
+from components.trainer.metrics import curves
 from components.trainer.metrics.combiner import Answer, Table, computations, text
 from components.trainer.metrics.scores import Scores, area_under_roc, average_precision, counted, merged
 
@@ -123,7 +124,8 @@ class Classification:
         `recall_micro` that of all decisions together; where the task is binary, `recall` is that of the
         positive class. As in scikit-learn, a ratio whose denominator is 0 counts as 0. An area is NaN
         where its class, or for the ROC curve any other class, does not occur. One answer that is not
-        finite makes every number NaN.
+        finite makes every number NaN. Beside the numbers are tables: of each class how often it was
+        predicted, and where every answer is finite the curves of up to 20 classes.
         """
         if not self.confusion:
             return {}
@@ -135,10 +137,20 @@ class Classification:
         for name in OF_A_CLASS:
             found |= {f"{name}[{names[at]}]": float(value) for at, value in enumerate(of_class[name])}
         if self.undefined:
-            found = dict.fromkeys(found, math.nan)
+            return {**dict.fromkeys(found, math.nan), **self._counts_of_classes(names, matrix)}
+        return {**found, **self._counts_of_classes(names, matrix), curves.CURVES: self._curves(matrix)}
+
+    def _counts_of_classes(self, names: list[str], matrix: _Integers) -> dict[str, Table]:
         if len(self.classes) > _SHOWN_CLASSES:
-            return {**found, CLASS_COUNTS: _counts(self.classes, names, matrix)}
-        return {**found, CONFUSION_MATRIX: _table(self.classes, names, matrix)}
+            return {CLASS_COUNTS: _counts(self.classes, names, matrix)}
+        return {CONFUSION_MATRIX: _table(self.classes, names, matrix)}
+
+    def _curves(self, matrix: _Integers) -> Table:
+        """The curves of the positive class, or of the classes with most sequences, in their order."""
+        actual = matrix.sum(axis=1)[: len(self.classes)]
+        most = np.argsort(-actual, kind="stable")[: curves.MOST_CLASSES]
+        shown = [len(self.classes) - 1] if self.binary else sorted(most.tolist())
+        return curves.table({self.classes[at]: self.scores[at] for at in shown})
 
     def _matrix(self) -> tuple[list[str], _Integers]:
         """Names of R true classes, those of the model first, and how each was predicted, [R, K]."""

@@ -10,7 +10,8 @@ import numpy.typing as npt
 from tensorflow_model_analysis.metrics import metric_types
 
 Answer = Mapping[str, Any] | Any  # the model's outputs for one example by name; of one output its value
-Table = npt.NDArray[np.str_]  # a value that is no number, so that no bound can be held against it
+# A value that is no number, so that no bound can be held against it; of objects where cells differ in length.
+Table = npt.NDArray[np.str_] | npt.NDArray[np.object_]
 
 _PENDING = 1000  # examples gathered before they are counted together
 

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 
 from components.trainer.metrics.classification import CONFUSION_MATRIX, Classification
+from components.trainer.metrics.curves import CURVES
+from components.trainer.metrics.curves import read as read_curves
 from components.verdict.evaluation import Confusion, Counts, Evaluated, Evidence, SliceMetrics
 from pipeline.config import Config
 
@@ -34,6 +36,7 @@ def slice_of(
     metrics = tally.metrics()
     table = np.asarray(metrics.pop(CONFUSION_MATRIX))
     rows = {str(row[0]): [int(cell) for cell in row[1:]] for row in table[1:]}
+    curves = read_curves(metrics.pop(CURVES)) if CURVES in metrics else None
     numbers = {name: float(value) for name, value in metrics.items()}
     confusion = Confusion([str(name) for name in table[0, 1:]], rows)
     return SliceMetrics(
@@ -42,6 +45,7 @@ def slice_of(
         metrics={name: value if np.isfinite(value) else None for name, value in numbers.items()},
         confusion=confusion,
         counts=Counts.of(confusion),
+        curves=None if where else curves,
     )
 
 

@@ -8,11 +8,12 @@ import pytest
 from scipy import stats
 from tfx import v1 as tfx
 
+from components.trainer.metrics import curves, scores
 from components.verdict.component import ModelGate, _bless, evaluation_json, verdict_json
-from components.verdict.evaluation import _slice_metrics
+from components.verdict.evaluation import SliceMetrics, _slice_metrics
 from components.verdict.gates import judge
 from pipeline.errors import ModelRefused
-from tests.components.verdict.evidence import configured, evidence, of_counts
+from tests.components.verdict.evidence import configured, evidence, of_counts, slice_of
 
 GOOD = of_counts(90, 10, 10, 90)
 BOUND = {"thresholds": [{"metric": "recall", "min": 0.5}]}
@@ -54,6 +55,38 @@ def test_every_metric_has_its_own_interval_and_all_of_it_is_json():
     assert recall == {"value": 0.9, "lower": pytest.approx(exact.low), "upper": pytest.approx(exact.high)}
     assert found["train"][0]["metrics"]["recall"] == {"value": 0.9, "lower": None, "upper": None}
     assert found["slices"][0]["confusion_matrix"]["rows"] == {"no": [90, 10], "yes": [10, 90]}
+
+
+def test_the_curves_stand_there_once_of_the_whole_evaluation_split():
+    said = np.array([0.75, 0.75, 0.25])
+    overall = slice_of(["yes", "no", "no"], np.stack([1 - said, said], axis=1), ["no", "yes"], binary=True)
+    found = evaluation_json(evidence(overall, of_counts(1, 2, 3, 4, {"site": "a"}), train=[GOOD]), 0.95)
+    assert found["curves"] == {
+        "yes": {
+            "negatives": 2,
+            "positives": 1,
+            "points": [[None, 0, 0], [0.75, 1, 1], [0.25, 2, 1]],
+            "calibration": [
+                {"from": 0.2, "to": 0.3, "sequences": 1, "positives": 0, "mean_probability": 0.25},
+                {"from": 0.7, "to": 0.8, "sequences": 2, "positives": 1, "mean_probability": 0.75},
+            ],
+        }
+    }
+    assert all("curves" not in one for part in ("slices", "train") for one in found[part])
+
+
+def test_without_classes_or_without_sequences_there_are_no_curves():
+    numbers = SliceMetrics(slice={}, examples=3, metrics={"mse": 1.0})
+    assert "curves" not in evaluation_json(evidence(numbers), 0.95)
+    assert "curves" not in evaluation_json(evidence(), 0.95)
+
+
+def test_curves_are_read_of_the_whole_split_alone():
+    rows = curves.table({"a": scores.counted(np.array([0.0, 2.0]), np.array([False, True]))})
+    values = {"curves": table(*rows.tolist()), "example_count": {"doubleValue": 2.0}}
+    assert _slice_metrics((), values, {}).curves["a"].points.tolist()[-1] == [0.5, 1, 1]
+    assert _slice_metrics((("site", "x"),), values, {}).curves is None
+    assert _slice_metrics((), values, {}).metrics == {}
 
 
 def table(*rows: list[str]) -> dict:
