@@ -122,16 +122,16 @@ def evaluation_json(evidence: Evidence, confidence: float | None) -> dict[str, o
         "train": [_slice_json(one, None) for one in evidence.train],
         "baseline": [_slice_json(one, None) for one in evidence.eval.baseline],
         "trivial": {name: dict(metrics) for name, metrics in evidence.trivial.items()},
-        **_answers_json(evidence),
+        **_shown_json(evidence),
     }
 
 
-def _answers_json(evidence: Evidence) -> dict[str, object]:
-    """What the answers on the whole evaluation split look like, beyond what numbers say."""
+def _shown_json(evidence: Evidence) -> dict[str, object]:
+    """What is shown of the whole evaluation split."""
     overall = next((one for one in evidence.eval.slices if not one.slice), None)
-    if overall is None or overall.curves is None:
+    if overall is None or overall.shown is None:
         return {}
-    return {"curves": {name: curve.as_json() for name, curve in overall.curves.items()}}
+    return overall.shown.as_json(overall.examples)
 
 
 def verdict_json(

@@ -1,6 +1,5 @@
 """TFMA's evaluation as plain data."""
 
-import base64
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -13,9 +12,10 @@ from scipy import stats
 
 from components.ingest.moments import moment_text
 from components.trainer.metrics.classification import CLASS_COUNTS, CONFUSION_MATRIX
-from components.trainer.metrics.curves import CURVES, Curve
-from components.trainer.metrics.curves import read as read_curves
+from components.verdict import shown
+from components.verdict.shown import Shown
 from components.verdict.slices import TIME, Slice
+from components.verdict.tables import rows_of
 
 _Floats = npt.NDArray[np.float64]
 
@@ -78,7 +78,7 @@ class SliceMetrics:
       confusion: of classifiers that do not have too many classes to show.
       deviations: name to the standard deviation of the value, where TFMA resampled it.
       counts: of classifiers.
-      curves: overall, of classifiers: the curves of the positive class, or of up to 20 classes.
+      shown: overall: what else of the answers is shown.
     """
 
     slice: Slice
@@ -87,7 +87,7 @@ class SliceMetrics:
     confusion: Confusion | None = None
     deviations: Mapping[str, float] = field(default_factory=dict)
     counts: Counts | None = None
-    curves: Mapping[str, Curve] | None = None
+    shown: Shown | None = None
 
 
 @dataclass(frozen=True)
@@ -175,8 +175,7 @@ def _slice_metrics(
 ) -> SliceMetrics:
     confusion = _confusion(values[CONFUSION_MATRIX]) if CONFUSION_MATRIX in values else None
     counts = _counts(values[CLASS_COUNTS]) if CLASS_COUNTS in values else None
-    curves = read_curves(_rows(values[CURVES])) if CURVES in values and not key else None
-    tables = (CONFUSION_MATRIX, CLASS_COUNTS, CURVES, _ERROR)
+    tables = (CONFUSION_MATRIX, CLASS_COUNTS, *shown.TABLES, _ERROR)
     numbers = {name: value for name, value in values.items() if name not in tables}
     metrics = {name: _number(value) for name, value in numbers.items()}
     deviations = {name: _deviation(value) for name, value in numbers.items() if "boundedValue" in value}
@@ -187,7 +186,7 @@ def _slice_metrics(
         confusion=confusion,
         deviations={name: value for name, value in deviations.items() if math.isfinite(value)},
         counts=Counts.of(confusion) if confusion else counts,
-        curves=curves,
+        shown=None if key else shown.read(values),
     )
 
 
@@ -196,24 +195,16 @@ def _said(name: str | None, value: str) -> str:
 
 
 def _confusion(value: Mapping[str, Any]) -> Confusion:
-    (_, *classes), *rows = _rows(value)
+    (_, *classes), *rows = rows_of(value)
     return Confusion(classes, {row[0]: [int(cell) for cell in row[1:]] for row in rows})
 
 
 def _counts(value: Mapping[str, Any]) -> Counts:
-    rows = _rows(value)
+    rows = rows_of(value)
     actual, predicted, hits = (
         np.array([float(row[column] or 0) for row in rows]) for column in range(1, len(rows[0]))
     )
     return Counts([row[0] for row in rows if row[2]], [row[0] for row in rows], actual, predicted, hits)
-
-
-def _rows(value: Mapping[str, Any]) -> list[list[str]]:
-    """Reads what TFMA makes of a table of text: its shape, and base64 of each cell."""
-    array = value["arrayValue"]
-    cells = [base64.b64decode(cell).decode() for cell in array["bytesValues"]]
-    width = array["shape"][1]
-    return [cells[start : start + width] for start in range(0, len(cells), width)]
 
 
 def _number(value: Mapping[str, Any]) -> float | None:

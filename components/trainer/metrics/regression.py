@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,11 @@ import numpy.typing as npt
 from tensorflow_model_analysis.metrics import metric_types
 
 from components.trainer.metrics.combiner import Answer, Table, computations, numbers
+from components.trainer.metrics.packing import packed
+from components.trainer.metrics.sample import Sample, hashes_of
+
+PREDICTIONS = "predictions"
+_SHOWN = 1000  # sequences whose label and prediction are shown
 
 
 @dataclass
@@ -25,6 +30,7 @@ class Regression:
       error: sum over examples of prediction minus label.
       absolute_error: sum of its absolute values.
       squared_error: sum of its squares.
+      sample: label and prediction of some examples whose prediction is finite.
     """
 
     examples: int = 0
@@ -35,6 +41,7 @@ class Regression:
     error: float = 0.0
     absolute_error: float = 0.0
     squared_error: float = 0.0
+    sample: Sample = field(default_factory=lambda: Sample(_SHOWN))
 
     def add(self, labels: Sequence[Any], answers: Sequence[Answer]) -> None:
         """Adds examples: the number each one's label is, and `prediction`, both scalar or [1].
@@ -60,6 +67,7 @@ class Regression:
                     error=float(error.sum()),
                     absolute_error=float(np.abs(error).sum()),
                     squared_error=float(np.square(error).sum()),
+                    sample=_sampled(truth, predicted),
                 )
             )
 
@@ -80,6 +88,7 @@ class Regression:
         self.error += other.error
         self.absolute_error += other.absolute_error
         self.squared_error += other.squared_error
+        self.sample += other.sample
         self.examples = together
 
     def metrics(self) -> dict[str, float | Table]:
@@ -87,7 +96,8 @@ class Regression:
 
         `bias` is the mean of prediction minus label. `r2` is 1 - (squared error) / (squared distance of
         the labels from their mean), as in scikit-learn; NaN where all labels of the slice are equal. A
-        prediction that is no number makes every metric NaN.
+        prediction that is no number makes every metric NaN. Beside the numbers is a table: labels and
+        predictions of up to 1,000 examples, packed in one cell.
         """
         if not self.examples:
             return {}
@@ -99,7 +109,18 @@ class Regression:
             "mae": self.absolute_error / self.examples,
             "r2": math.nan if all_equal else 1 - self.squared_error / self.label_squares,
             "bias": self.error / self.examples,
+            **self._predictions(),
         }
+
+    def _predictions(self) -> dict[str, Table]:
+        rows = self.sample.rows
+        return {PREDICTIONS: np.array([[packed(rows)]], dtype=object)} if len(rows) else {}
+
+
+def _sampled(truth: npt.NDArray[np.float64], predicted: npt.NDArray[np.float64]) -> Sample:
+    pairs = np.stack([truth, predicted], axis=1)
+    pairs = pairs[np.isfinite(pairs).all(axis=1)]
+    return Sample(_SHOWN).plus(hashes_of(pairs), pairs)
 
 
 class RegressionMetrics(metric_types.Metric):

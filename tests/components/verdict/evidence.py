@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from components.trainer.metrics import curves
 from components.trainer.metrics.classification import CONFUSION_MATRIX, Classification
-from components.trainer.metrics.curves import CURVES
-from components.trainer.metrics.curves import read as read_curves
 from components.verdict.evaluation import Confusion, Counts, Evaluated, Evidence, SliceMetrics
+from components.verdict.shown import Shown
 from pipeline.config import Config
 
 
@@ -36,7 +36,7 @@ def slice_of(
     metrics = tally.metrics()
     table = np.asarray(metrics.pop(CONFUSION_MATRIX))
     rows = {str(row[0]): [int(cell) for cell in row[1:]] for row in table[1:]}
-    curves = read_curves(metrics.pop(CURVES)) if CURVES in metrics else None
+    shown = Shown(curves.read(metrics.pop(curves.CURVES))) if curves.CURVES in metrics else None
     numbers = {name: float(value) for name, value in metrics.items()}
     confusion = Confusion([str(name) for name in table[0, 1:]], rows)
     return SliceMetrics(
@@ -45,7 +45,7 @@ def slice_of(
         metrics={name: value if np.isfinite(value) else None for name, value in numbers.items()},
         confusion=confusion,
         counts=Counts.of(confusion),
-        curves=None if where else curves,
+        shown=None if where else shown,
     )
 
 

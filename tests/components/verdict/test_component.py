@@ -9,6 +9,7 @@ from scipy import stats
 from tfx import v1 as tfx
 
 from components.trainer.metrics import curves, scores
+from components.trainer.metrics.regression import Regression
 from components.verdict.component import ModelGate, _bless, evaluation_json, verdict_json
 from components.verdict.evaluation import SliceMetrics, _slice_metrics
 from components.verdict.gates import judge
@@ -84,9 +85,19 @@ def test_without_classes_or_without_sequences_there_are_no_curves():
 def test_curves_are_read_of_the_whole_split_alone():
     rows = curves.table({"a": scores.counted(np.array([0.0, 2.0]), np.array([False, True]))})
     values = {"curves": table(*rows.tolist()), "example_count": {"doubleValue": 2.0}}
-    assert _slice_metrics((), values, {}).curves["a"].points.tolist()[-1] == [0.5, 1, 1]
-    assert _slice_metrics((("site", "x"),), values, {}).curves is None
+    assert _slice_metrics((), values, {}).shown.curves["a"].points.tolist()[-1] == [0.5, 1, 1]
+    assert _slice_metrics((("site", "x"),), values, {}).shown is None
     assert _slice_metrics((), values, {}).metrics == {}
+
+
+def test_of_a_regression_labels_and_predictions_stand_there_in_their_order():
+    tally = Regression()
+    tally.add_columns(np.array([2.0, 1.0, 2.0]), np.array([2.5, 0.5, 1.5]))
+    values = {"predictions": table(*tally.metrics()["predictions"].tolist())}
+    values["example_count"] = {"doubleValue": 3.0}
+    found = evaluation_json(evidence(_slice_metrics((), values, {})), 0.95)
+    assert found["predictions"] == {"sequences": 3, "points": [[1.0, 0.5], [2.0, 1.5], [2.0, 2.5]]}
+    assert "curves" not in found
 
 
 def table(*rows: list[str]) -> dict:
