@@ -170,7 +170,7 @@ def _model_stages(
         train_evaluation=train_evaluator.outputs["evaluation"],
         transformed_examples=transform.outputs["transformed_examples"],
         transform_graph=transform.outputs["transform_graph"],
-        config=_verdict_settings(config),
+        config=_verdict_settings(config, kinds),
         forced=forced,
         forced_by=forced_by,
         code=fingerprint.of_code(["components/verdict", "components/trainer/metrics"]),
@@ -341,21 +341,23 @@ def _training_settings(config: Config, kinds: Mapping[str, FeatureKind]) -> trai
         "positive": config.data.positive,
         "window_span": window.length + window.horizon if window else 0,
         "texts": texts,
-        "prompt": config.data.tokens if config.format == "text" else "text" if texts else "separated",
+        "prompt": config.prompt(kinds),
         "model": config.model.model_dump(mode="json"),
         "training": config.training.model_dump(mode="json"),
         "code": fingerprint.of_code(["components/transform", "components/trainer"]),
     }
 
 
-def _verdict_settings(config: Config) -> str:
-    """What the verdict depends on, as JSON."""
+def _verdict_settings(config: Config, kinds: Mapping[str, FeatureKind]) -> str:
+    """What the verdict depends on, as JSON; for generation also the kinds: they say how tokens are joined."""
     settings = config.model_dump(
         mode="json",
         include={"name", "task", "data", "gate"},
         exclude={"data": {"max_length", "truncate"}},
         exclude_unset=True,
     )
+    if config.task == "generation" and config.format != "text" and kinds:
+        settings["data"]["features"] = dict(kinds)
     return json.dumps(settings)
 
 

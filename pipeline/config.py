@@ -2,7 +2,7 @@
 
 import glob
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -440,6 +440,12 @@ class Config(_Section):
     def format(self) -> str | None:
         """Format of the source: as configured, else from the first file's name."""
         return self.data.format or format_of(next(iter(source_paths(self.data))))
+
+    def prompt(self, kinds: Mapping[str, FeatureKind]) -> str:
+        """How a prompt becomes steps, see `components.trainer.generation.PROMPTS`."""
+        if self.format == "text":
+            return self.data.tokens
+        return "text" if "text" in kinds.values() else "separated"
 
     @property
     def split_by(self) -> str:

@@ -66,8 +66,8 @@ class TokenAnswer:
 
         Returns:
           `log_likelihood` and `tokens` as above; `correct`, how often the likeliest known token was
-          the next one; the ids of the greedy `continuation` of the first half, and of what stands there:
-          `reference`, at most 50 tokens, [batch, tokens] with 0 as padding.
+          the next one; the ids of the end of the first half, `prompt`, of its greedy `continuation`, and
+          of what stands there: `reference`, at most 50 tokens each, [batch, tokens] with 0 as padding.
         """
         ids, mask = padded["tokens"][:, :, 0], padded["mask"]
         length = tf.reduce_sum(tf.cast(mask, tf.int32), axis=1)
@@ -81,6 +81,7 @@ class TokenAnswer:
         zeros = tf.zeros_like(reference)
         return {
             **self._likelihood(padded),
+            "prompt": _last(ids, half, JUDGED_TOKENS),
             "continuation": tf.cast(tf.where(inside, continued, zeros), tf.int64),
             "reference": tf.cast(tf.where(inside, reference, zeros), tf.int64),
         }
@@ -135,6 +136,15 @@ class TokenAnswer:
 
         _, _, ids = tf.while_loop(lambda at, *_: at < taken, step, (tf.constant(0), states, ids))
         return tf.transpose(ids.stack())[:, :count]
+
+
+def _last(ids: tf.Tensor, lengths: tf.Tensor, most: int) -> tf.Tensor:
+    """The last of the first `lengths` ids of each row, at most so many, [batch, tokens] int64."""
+    width = tf.minimum(tf.reduce_max(tf.concat([lengths, [0]], axis=0)), most)
+    places = tf.maximum(lengths - most, 0)[:, tf.newaxis] + tf.range(width)[tf.newaxis]
+    inside = places < lengths[:, tf.newaxis]
+    found = tf.gather(ids, tf.where(inside, places, 0), batch_dims=1)
+    return tf.cast(tf.where(inside, found, tf.zeros_like(found)), tf.int64)
 
 
 def _spoken(logits: tf.Tensor) -> tf.Tensor:

@@ -12,8 +12,11 @@ from tfx.utils import io_utils
 
 from components.artifact_json import read, write
 from components.trainer.classes import in_order
+from components.trainer.generation import PROMPTS
+from components.trainer.inputs import read_inputs, read_vocabulary
 from components.trainer.metrics.classification import CONFUSION_MATRIX
 from components.transform.preprocessing import CLASSES
+from components.transform.tokens import of_one_line
 from components.verdict.decisions import Decision
 from components.verdict.eval_config import names_of_slices
 from components.verdict.evaluation import Evidence, SliceMetrics, read_evaluation
@@ -21,6 +24,7 @@ from components.verdict.evaluator import BASELINE_PROPERTY, NO_BASELINE, SAME_MO
 from components.verdict.gates import judge
 from components.verdict.intervals import Intervals
 from components.verdict.policy import PARADOX, accuracy_alone
+from components.verdict.shown import Words
 from components.verdict.slices import has_classes
 from components.verdict.trivial_metrics import trivial_metrics
 from pipeline.at_start import with_thresholds
@@ -87,7 +91,8 @@ def Verdict(  # noqa: N802 (TFX names a component by its function)
     )
     decisions = judge(settings, evidence, forced)
     blessed = all(decision.passed for decision in decisions)
-    write(blessing.uri, EVALUATION, evaluation_json(evidence, settings.gate.confidence))
+    words = _words(settings, transform)
+    write(blessing.uri, EVALUATION, evaluation_json(evidence, settings.gate.confidence, words))
     write(blessing.uri, VERDICT, verdict_json(settings, decisions, forced, forced_by))
     _bless(blessing, proposal, blessed=blessed)
 
@@ -114,24 +119,26 @@ def ModelGate(  # noqa: N802 (TFX names a component by its function)
         )
 
 
-def evaluation_json(evidence: Evidence, confidence: float | None) -> dict[str, object]:
-    """What was measured, with the interval of each metric by itself."""
+def evaluation_json(
+    evidence: Evidence, confidence: float | None, words: Words | None = None
+) -> dict[str, object]:
+    """What was measured, with the interval of each metric by itself; `words` are those of continuations."""
     return {
         "confidence": confidence,
         "slices": [_slice_json(one, confidence) for one in evidence.eval.slices],
         "train": [_slice_json(one, None) for one in evidence.train],
         "baseline": [_slice_json(one, None) for one in evidence.eval.baseline],
         "trivial": {name: dict(metrics) for name, metrics in evidence.trivial.items()},
-        **_shown_json(evidence),
+        **_shown_json(evidence, words),
     }
 
 
-def _shown_json(evidence: Evidence) -> dict[str, object]:
+def _shown_json(evidence: Evidence, words: Words | None) -> dict[str, object]:
     """What is shown of the whole evaluation split."""
     overall = next((one for one in evidence.eval.slices if not one.slice), None)
     if overall is None or overall.shown is None:
         return {}
-    return overall.shown.as_json(overall.examples)
+    return overall.shown.as_json(overall.examples, words)
 
 
 def verdict_json(
@@ -171,6 +178,15 @@ def _classes(config: Config, transform: tft.TFTransformOutput) -> tuple[str, ...
     if not has_classes(config):
         return ()
     return in_order([line.decode() for line in transform.vocabulary_by_name(CLASSES)], config.data.positive)
+
+
+def _words(config: Config, transform: tft.TFTransformOutput) -> Words | None:
+    """What the ids of the tokens stand for that a model goes on with; None where it is no such model."""
+    if config.task != "generation" or not (inputs := read_inputs(transform, config.label)).tokens:
+        return None
+    (feature,) = inputs.tokens
+    _, between = PROMPTS[config.prompt(config.data.features or {})]
+    return Words([of_one_line(token) for token in read_vocabulary(transform, feature)], between)
 
 
 def _splits(examples: Any) -> list[str]:

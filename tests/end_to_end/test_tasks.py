@@ -130,6 +130,12 @@ def test_a_number_is_learnt_in_its_own_unit_and_its_metrics_equal_scikit_learn(t
     assert values["rmse"] == pytest.approx(sk.mean_squared_error(truth, predicted) ** 0.5, rel=1e-6)
     assert values["mae"] == pytest.approx(sk.mean_absolute_error(truth, predicted), rel=1e-6)
     assert values["r2"] == pytest.approx(sk.r2_score(truth, predicted), abs=1e-6)
+    shown = home.json("sums", "evaluation.json")["predictions"]
+    assert shown["sequences"] == len(truth)
+    points = np.array(shown["points"])
+    expected = np.stack([truth, predicted], axis=1)[np.lexsort((predicted, truth))]
+    assert len(points) == min(len(truth), 1000)
+    assert points.tolist() == [pytest.approx(one, rel=1e-6) for one in expected.tolist()]
 
 
 TEXT = "the cat sat on the mat.\nthe dog sat on the log.\n" * 60
@@ -156,6 +162,9 @@ def test_a_text_is_learnt_and_goes_on(tmp_path, unit):
     assert values["log_loss"] == pytest.approx(loss, rel=1e-6)
     assert values["perplexity"] == pytest.approx(np.exp(loss), rel=1e-6)
     assert values["accuracy"] == pytest.approx(sum(found["correct"]) / sum(found["tokens"]), abs=1e-6)
+    shown = home.json("tinyshakespeare", "evaluation.json")["continuations"]
+    assert 0 < len(shown) <= 10
+    assert all(one["prompt"] + one["reference"] in TEXT for one in shown), "a window of the text"
     import tensorflow as tf
 
     generate = tf.saved_model.load(str(home.newest("tinyshakespeare"))).signatures["generate"]

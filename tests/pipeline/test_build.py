@@ -13,7 +13,13 @@ from tfx.orchestration.beam.beam_dag_runner import BeamDagRunner
 from tfx.orchestration.kubeflow.v2 import kubeflow_v2_dag_runner
 
 from pipeline import demo_data, fingerprint
-from pipeline.build import create_pipeline, fingerprint_of_ingest, fingerprint_of_source
+from pipeline.build import (
+    _training_settings,
+    _verdict_settings,
+    create_pipeline,
+    fingerprint_of_ingest,
+    fingerprint_of_source,
+)
 from pipeline.config import Config, Run, Servability
 from pipeline.config_file import load
 from pipeline.errors import ConfigError
@@ -187,3 +193,18 @@ def test_what_does_not_shape_the_data_leaves_ingest_cached(demo, tmp_path):
 
     assert ingest_settings() == ingest_settings("training.epochs=7", "data.max_length=5", "push.to=elsewhere")
     assert ingest_settings() != ingest_settings("split.eval_fraction=0.3")
+
+
+@pytest.mark.parametrize(
+    ("data", "kinds", "prompt"),
+    [
+        ({"source": "x.txt", "format": "text", "tokens": "words"}, {"text": "category"}, "words"),
+        ({"source": "x.csv", "sequence_id": "i"}, {"chord": "category"}, "separated"),
+        ({"source": "x.csv", "sequence_id": "i"}, {"body": "text"}, "text"),
+    ],
+)
+def test_the_verdict_joins_tokens_as_prompts_are_cut_into_them(data, kinds, prompt):
+    config = Config.model_validate_json(json.dumps({"name": "n", "task": "generation", "data": data}))
+    assert _training_settings(config, kinds)["prompt"] == prompt
+    told = Config.model_validate_json(_verdict_settings(config, kinds))
+    assert told.prompt(told.data.features or {}) == prompt

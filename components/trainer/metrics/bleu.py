@@ -61,7 +61,7 @@ class Overlap:
 
 def overlap(continuations: Sequence[Any], references: Sequence[Any]) -> Overlap:
     """Counts the n-grams of texts, each [n] token ids with 0 as padding on the right."""
-    tokens = _padded([*continuations, *references])
+    tokens = padded([*continuations, *references])
     half = len(continuations)
     text = np.tile(np.arange(half), 2)[:, None]
     ngrams = places = _numbered(tokens)
@@ -77,7 +77,7 @@ def overlap(continuations: Sequence[Any], references: Sequence[Any]) -> Overlap:
     return Overlap(matches, total, int(lengths[:half].sum()), int(lengths[half:].sum()))
 
 
-def _padded(rows: Sequence[Any]) -> _Integers:
+def padded(rows: Sequence[Any]) -> _Integers:
     """Rows of any lengths as one array, with 0 behind the shorter ones."""
     flat = [np.ravel(row) for row in rows]
     padded = np.zeros((len(flat), max(map(len, flat))), np.int64)

@@ -85,6 +85,18 @@ def test_without_temperature_each_token_is_the_likeliest():
     assert [one.decode() for one in found["text"].numpy()] == [text_of(continued(row, 9)) for row in ROWS]
 
 
+def test_the_judged_prompt_is_the_first_half():
+    found = ANSWER.judged(padded(ROWS, extra=2))
+    assert found["prompt"].dtype == tf.int64
+    assert found["prompt"].numpy().tolist() == [[2, 3, 4], [3, 0, 0], [6, 6, 0], [4, 2, 0]]
+
+
+def test_of_a_long_prompt_the_last_fifty_tokens_are_told():
+    row = (np.arange(130) % 5 + 2).tolist()
+    found = ANSWER.judged(padded([row, [2, 3], row[:101]]))["prompt"].numpy()
+    np.testing.assert_array_equal(found, [row[15:65], [2] + [0] * 49, row[1:51]])
+
+
 def test_the_judged_continuation_is_that_of_the_first_half():
     found = ANSWER.judged(padded(ROWS, extra=2))
     for place, row in enumerate(ROWS):

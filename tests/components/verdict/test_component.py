@@ -9,10 +9,12 @@ from scipy import stats
 from tfx import v1 as tfx
 
 from components.trainer.metrics import curves, scores
+from components.trainer.metrics.generation import Generation
 from components.trainer.metrics.regression import Regression
 from components.verdict.component import ModelGate, _bless, evaluation_json, verdict_json
 from components.verdict.evaluation import SliceMetrics, _slice_metrics
 from components.verdict.gates import judge
+from components.verdict.shown import Words
 from pipeline.errors import ModelRefused
 from tests.components.verdict.evidence import configured, evidence, of_counts, slice_of
 
@@ -98,6 +100,19 @@ def test_of_a_regression_labels_and_predictions_stand_there_in_their_order():
     found = evaluation_json(evidence(_slice_metrics((), values, {})), 0.95)
     assert found["predictions"] == {"sequences": 3, "points": [[1.0, 0.5], [2.0, 1.5], [2.0, 2.5]]}
     assert "curves" not in found
+
+
+def test_continuations_stand_there_as_text_where_the_tokens_are_known():
+    tally, ids = Generation(), {"prompt": [2, 3, 0], "continuation": [3, 3, 0], "reference": [1, 4, 0]}
+    counts = {"log_likelihood": -1.0, "tokens": 2, "correct": 1}
+    tally.add([None], [{name: np.array(one) for name, one in (ids | counts).items()}])
+    values = {"continuations": table(*tally.metrics()["continuations"].tolist())}
+    values["example_count"] = {"doubleValue": 1.0}
+    measured = evidence(_slice_metrics((), values, {}))
+    assert "continuations" not in evaluation_json(measured, 0.95)
+    for between, texts in ((" ", ["a b", "b b", "<unknown> \n"]), ("", ["ab", "bb", "<unknown>\n"])):
+        found = evaluation_json(measured, 0.95, Words(["a", "b", "\n"], between))
+        assert found["continuations"] == [dict(zip(ids, texts, strict=True))]
 
 
 def table(*rows: list[str]) -> dict:

@@ -32,6 +32,7 @@ class Continuer(tf.Module):
             "correct": lengths - 1,
             "continuation": tokens,
             "reference": tokens,
+            "prompt": tokens,
         }
 
     @tf.function(input_signature=[EXAMPLES])
@@ -100,3 +101,14 @@ def test_metrics_are_of_all_tokens_of_the_slice(evaluation, place, lengths):
         },
         rel=1e-6,
     )
+
+
+def test_the_texts_of_the_whole_split_are_read(evaluation):
+    random = np.random.default_rng(6)
+    texts = [random.integers(1, 9, length).tolist() for length in LENGTHS]
+    found = [
+        [[id_ for id_ in text if id_] for text in texts]
+        for texts in evaluation[0].shown.continuations.tolist()
+    ]
+    assert sorted(found) == sorted([text] * 3 for text in texts)
+    assert evaluation[1].shown is None

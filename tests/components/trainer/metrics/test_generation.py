@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import gmean
 
-from components.trainer.metrics.generation import Generation
+from components.trainer.metrics.generation import CONTINUATIONS, Generation
+from components.trainer.metrics.packing import unpacked
 
 NOTHING = np.zeros(0, np.int64)
 TOKENS = st.lists(st.integers(1, 6), max_size=12)
@@ -165,3 +166,65 @@ def test_a_token_held_impossible_has_no_finite_perplexity():
     tally = Generation()
     tally.add([None], [answer(log_likelihood=-math.inf, tokens=5)])
     assert (tally.metrics()["log_loss"], tally.metrics()["perplexity"]) == (math.inf, math.inf)
+
+
+def asked(texts, width: int) -> Generation:
+    """A tally of prompts, continuations and references, padded to a width."""
+    tally = Generation()
+    tally.add(
+        [None] * len(texts),
+        [
+            {**answer(padded(said, width), padded(reference, width)), "prompt": padded(prompt, width)}
+            for prompt, said, reference in texts
+        ],
+    )
+    return tally
+
+
+def shown(tally: Generation) -> list[tuple[list[int], ...]]:
+    """The texts that are shown, without their padding."""
+    rows = unpacked(tally.metrics()[CONTINUATIONS][0, 0], 150).astype(int).reshape(-1, 3, 50)
+    return sorted(tuple([id_ for id_ in text if id_] for text in texts.tolist()) for texts in rows)
+
+
+def drawn(count: int) -> list[tuple[list[int], ...]]:
+    random = np.random.default_rng(4)
+    return [
+        tuple(random.integers(2, 30, random.integers(1, 12)).tolist() for _ in range(3)) for _ in range(count)
+    ]
+
+
+def test_prompts_continuations_and_references_are_shown_as_they_are():
+    texts = [([2, 3], [4], [5, 6]), ([2], [7, 7], [8])]
+    assert shown(asked(texts, 4)) == sorted(texts)
+
+
+def test_the_same_ten_are_shown_however_the_texts_are_divided_and_padded():
+    texts = drawn(300)
+    expected = shown(asked(texts, 12))
+    merged = Generation()
+    for width, part in enumerate(np.array_split(np.random.default_rng(1).permutation(300), 6), start=12):
+        merged.merge(pickle.loads(pickle.dumps(asked([texts[at] for at in part], width))))
+    assert shown(merged) == expected
+    assert len(expected) == 10
+    assert all(one in texts for one in expected)
+
+
+def test_another_model_is_shown_with_the_same_prompts():
+    texts = drawn(300)
+    other = [(prompt, [9], reference) for prompt, _, reference in texts]
+    assert [one[::2] for one in shown(asked(texts, 12))] == [one[::2] for one in shown(asked(other, 12))]
+
+
+def test_a_prompt_that_occurs_often_is_shown_once():
+    assert shown(asked([([2, 3], [4], [5])] * 20, 4)) == [([2, 3], [4], [5])]
+
+
+def test_texts_without_a_prompt_or_a_reference_are_not_shown():
+    assert shown(asked([([2], [0], [0]), ([0], [3], [4]), ([5], [6], [7])], 3)) == [([5], [6], [7])]
+
+
+def test_a_model_that_does_not_tell_its_prompts_is_measured_all_the_same():
+    found = of_texts([([1, 2], [1, 2])]).metrics()
+    assert CONTINUATIONS not in found
+    assert found["accuracy"] == 0
