@@ -15,7 +15,7 @@ from components.auditor.component import read_findings
 from components.ingest.component import MANIFEST
 from components.pusher import component as pusher
 from components.trainer.training import HISTORY
-from pipeline import __version__, leftovers, lineage, record, summary
+from pipeline import __version__, leftovers, lineage, record, statistics, summary
 from pipeline.build import (
     create_pipeline,
     fingerprint_of_ingest,
@@ -162,7 +162,7 @@ def execute(
         result.artifacts = lineage.outputs(database, result.metadata_run)
         if result.exit_code != INTERRUPTED:  # else a stage may be half done: the next run looks after that
             result.process = None
-        _write_outcome(folder, result)
+        _write_outcome(folder, config, result)
     except Exception as error:  # noqa: BLE001 (whatever it is, the run is on record)
         result.status, result.exit_code = "failed", 1
         known = isinstance(error, SluiceError)
@@ -202,11 +202,15 @@ def _delivered(found: Found) -> dict[str, Any] | None:
     }
 
 
-def _write_outcome(folder: Path, result: Result) -> None:
+def _write_outcome(folder: Path, config: Config, result: Result) -> None:
     found = result.artifacts
     result.pushed = _delivered(found)  # before anything may fail: what is being served is on record anyway
+    manifest = artifact_json.read(found["Ingest"]["examples"].uri, MANIFEST) if "Ingest" in found else {}
+    if "StatisticsGen" in found:
+        of_splits = statistics.read(found["StatisticsGen"]["statistics"].uri)
+        columns = _columns(config, manifest)
+        record.write(folder, record.STATISTICS, statistics.statistics_json(of_splits, columns))
     if "Auditor" in found:
-        manifest = artifact_json.read(found["Ingest"]["examples"].uri, MANIFEST)
         record.write(folder, record.VALIDATION, _validation(found["Auditor"]["findings"].uri, manifest))
     if "Trainer" in found:
         result.history = artifact_json.read(found["Trainer"]["model_run"].uri, HISTORY)
@@ -218,6 +222,11 @@ def _write_outcome(folder: Path, result: Result) -> None:
         record.write(folder, record.SERVABILITY, artifact_json.read(blessing, record.SERVABILITY))
     if result.pushed and result.exit_code == 0:
         result.status = "pushed"
+
+
+def _columns(config: Config, manifest: dict[str, Any]) -> statistics.Columns:
+    label = None if config.task == "generation" else config.label
+    return statistics.Columns(manifest["features"], label, config.data.slices, manifest["time"])
 
 
 def _validation(findings: str, manifest: dict[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import Any
 from pipeline.errors import ConfigError
 
 RUN, VALIDATION, EVALUATION = "run.json", "validation.json", "evaluation.json"
-VERDICT, SERVABILITY = "verdict.json", "servability.json"
+VERDICT, SERVABILITY, STATISTICS = "verdict.json", "servability.json", "statistics.json"
 LOG = "run.log"
 LATEST = "latest"
 ARTIFACTS = "artifacts"  # TFX's pipeline root, shared by the runs of one name so that its cache works

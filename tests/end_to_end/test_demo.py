@@ -93,6 +93,10 @@ def test_the_loss_falls_each_epoch_and_the_model_solves_the_demo(home, first):
     overall = home.json("demo", "evaluation.json")["slices"][0]
     assert (overall["slice"], overall["examples"]) == ({}, 200)
     assert overall["metrics"]["accuracy"]["value"] >= 0.87
+    curves = home.json("demo", "evaluation.json")["curves"]
+    assert set(curves) == {"falling", "peak", "rising"}
+    assert all(one["points"][-1][1:] == [one["negatives"], one["positives"]] for one in curves.values())
+    assert sum(one["positives"] for one in curves.values()) == 200
 
 
 def test_the_record_holds_what_the_design_promises(home, first):
@@ -119,6 +123,15 @@ def test_the_record_holds_what_the_design_promises(home, first):
     assert {"there is no blessed model yet: nothing to compare with"} <= {
         decision["reason"] for decision in verdict["decisions"]
     }
+    of_train = home.json("demo", "statistics.json")["splits"]["train"]
+    assert (of_train["sequences"], of_train["lengths"]["mean"]) == (800, 10)
+    assert sum(count for _, count in of_train["labels"]["classes"]) == 800
+    assert list(of_train["features"]) == [f"f{place}" for place in range(5)]
+    assert len(run["source_fingerprint"]) == 64
+    assert set(run["artifacts"]) >= {"Ingest", "StatisticsGen", "Trainer", "Evaluator", "Pusher"}
+    examples = run["artifacts"]["Ingest"]["examples"]
+    assert examples["type"] == "Examples"
+    assert Path(examples["uri"]) == home.artifact("demo", "Ingest", "examples")
     assert (home.path / "runs" / "demo" / "artifacts" / "metadata.sqlite").is_file()
     assert (home.path / "runs" / "demo" / "latest" / "run.log").stat().st_size > 0
 

@@ -31,6 +31,8 @@ def test_a_class_that_training_never_saw_refuses_the_data_before_transform(tmp_p
     anomalies = home.artifact("demo", "Auditor", "findings") / "Split-eval" / "SchemaDiff.pb"
     found = anomalies_pb2.Anomalies.FromString(anomalies.read_bytes())
     assert "sideways" in found.anomaly_info["label"].description
+    of_eval = home.json("demo", "statistics.json")["splits"]["eval"]
+    assert dict(of_eval["labels"]["classes"])["sideways"] == 10
     assert home.versions("demo") == []
 
 
