@@ -4,8 +4,9 @@
 # make test-modern   check and demo with TFX 1.21, on an older Linux too (as root)
 # make test-long   whole pipelines on Flink, on Spark and in kfp's own engine (.kfp), minutes each
 # make flink, make spark   fetch Flink or Spark, and Beam's job server for it
+# make browser      fetches axe-core, for the tests of the report in Chromium; make check does too
 # make lock   resolves requirements/*.in anew
-.PHONY: setup demo format check test test-modern test-long lock schema flink spark clean
+.PHONY: setup demo format check test test-modern test-long lock schema flink spark browser clean
 
 setup: .venv/installed
 
@@ -26,7 +27,7 @@ format: setup
 # A process for each core, up to four: each of them holds TensorFlow.
 PYTEST = .venv/bin/pytest -q -n auto --maxprocesses 4 --dist loadfile
 
-check: setup
+check: setup $(if $(shell command -v npm),browser)
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/mypy
@@ -40,6 +41,13 @@ test-long: setup flink spark .kfp/installed
 
 test-modern:
 	@requirements/modern.sh make check demo
+
+browser: .browser/installed
+
+.browser/installed: tests/browser/package.json tests/browser/package-lock.json
+	@mkdir -p .browser && cp tests/browser/*.json .browser
+	@npm ci --prefix .browser --ignore-scripts --no-audit --no-fund --silent
+	@touch $@
 
 .kfp/installed: requirements/kfp.txt | setup
 	$(UV) venv --quiet --clear --python .venv/bin/python .kfp
@@ -63,4 +71,4 @@ flink spark: %: .%/jars
 	@requirements/jars.sh $*
 
 clean:
-	rm -rf .venv .uv .kfp .flink .spark build dist *.egg-info
+	rm -rf .venv .uv .kfp .flink .spark .browser build dist *.egg-info

@@ -13,6 +13,7 @@ setup(
     packages=find_packages(include=["pipeline*", "components*", "serving*"]),
     package_data={
         "pipeline": ["config.schema.json", "configs/*.yaml"],
+        "pipeline.report": ["templates/*"],
         "components.servability": ["ops/*.txt"],
         "serving": ["*.yaml", "*.yml", "*.config", "grafana/*/*"],
     },
@@ -23,6 +24,8 @@ setup(
         "fasteners",
         "google-crc32c",
         "httpx",
+        "jinja2",
+        "matplotlib",
         "pydantic>=2",
         "pyyaml",
         "rich",

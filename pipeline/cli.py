@@ -16,6 +16,7 @@ from pipeline.cli_asking import drift, predict
 from pipeline.cli_compile import compile_
 from pipeline.cli_doctor import doctor
 from pipeline.cli_options import CONFIG, SET, WHERE, user, where
+from pipeline.cli_report import report
 from pipeline.cli_serving import serve
 from pipeline.cli_versions import rollback, versions
 from pipeline.errors import INTERRUPTED, ConfigError, SluiceError
@@ -158,7 +159,7 @@ def _run_line(folder: Path) -> str:
     return f"{run['run_id']:<20} {run['name']:<20} {status:<14} {seconds:7.1f} s  {pushed}".rstrip()
 
 
-for _command in (compile_, versions, rollback, serve, predict, drift, doctor):
+for _command in (report, compile_, versions, rollback, serve, predict, drift, doctor):
     cli.add_command(_command)
 
 
@@ -220,6 +221,7 @@ def _execute(
         except KeyboardInterrupt:  # while the libraries were loading: nothing has begun
             give_up()
         _report(console, folder)
+        _write_report(console, folder)
     if as_json:
         click.echo(json.dumps(_checked(folder), indent=2))
     if result.exit_code == INTERRUPTED:
@@ -277,6 +279,20 @@ def _report(console: "Console", folder: Path) -> None:
         console.print(f"the log has the whole of it: {shown}/{record.LOG}")
     elif run["status"] != "checked":
         console.print(f"next: {_program()} why {shown}")
+
+
+def _write_report(console: "Console", folder: Path) -> None:
+    """Writes the page of a run; what became of the run stands, whatever becomes of the page."""
+    from pipeline import summary
+    from pipeline.report import written
+
+    try:
+        console.print(f"report: {summary.shown_path(written.write(folder))}")
+    except Exception as error:  # noqa: BLE001 (see above)
+        traceback.print_exc()
+        console.print(
+            f"warning: there is no report ({error}); sluice report {summary.shown_path(folder)} tries again"
+        )
 
 
 def _program() -> str:

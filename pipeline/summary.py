@@ -1,7 +1,7 @@
 """A run in words, from its JSON files alone."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -105,7 +105,7 @@ def remedies(validation: dict[str, Any]) -> Iterator[str]:
             yield f"{severity} {check}: {fix}"
 
 
-def where(finding: dict[str, Any]) -> str:
+def where(finding: Mapping[str, Any]) -> str:
     """Split and feature of a finding."""
     return ", ".join(part for part in (finding["split"], finding["feature"]) if part)
 
@@ -132,6 +132,11 @@ def training_line(run: dict[str, Any]) -> str | None:
     )
 
 
+def columns_of(metrics: Mapping[str, Any]) -> tuple[str, ...]:
+    """The metrics that are shown of a model, from all that were measured."""
+    return next((names for names in _COLUMNS if all(name in metrics for name in names)), ())
+
+
 def metrics_table(evaluation: dict[str, Any]) -> Table:
     """Metrics by slice, overall first.
 
@@ -139,13 +144,13 @@ def metrics_table(evaluation: dict[str, Any]) -> Table:
     one class its precision would always be 1.
     """
     overall = evaluation["slices"][0]["metrics"]
-    columns = next((names for names in _COLUMNS if all(name in overall for name in names)), ())
+    columns = columns_of(overall)
     table = Table(box=None, pad_edge=False, header_style="none")
     table.add_column("slice", overflow="fold")
     for name in ("sequences", *columns):
         table.add_column(name.removesuffix("_macro"), justify="right", no_wrap=True)
     for one in evaluation["slices"][:_SHOWN_SLICES]:
-        values = (_shown_metric(name, one, overall) for name in columns)
+        values = (shown_metric(name, one, overall) for name in columns)
         shown = ("–" if value is None else figure(value) for value in values)
         table.add_row(slice_text(one["slice"]), f"{one['examples']:,}", *shown)
     if len(evaluation["slices"]) > _SHOWN_SLICES:
@@ -153,12 +158,17 @@ def metrics_table(evaluation: dict[str, Any]) -> Table:
     return table
 
 
-def _shown_metric(name: str, one: dict[str, Any], overall: dict[str, Any]) -> float | None:
+def shown_metric(name: str, one: dict[str, Any], overall: dict[str, Any]) -> float | None:
     """A metric of a slice; in the row of a class, what is measured of classes is that class's."""
-    of_class = f"{name.removesuffix('_macro')}[{one['slice'].get('label')}]"
-    named = "label" in one["slice"] and of_class in overall
-    metric = overall[of_class] if named else one["metrics"].get(name)
+    of_class = name_of_class(name, one["slice"], overall)
+    metric = overall[of_class] if of_class else one["metrics"].get(name)
     return metric["value"] if metric else None
+
+
+def name_of_class(name: str, where: Mapping[str, str], overall: Mapping[str, Any]) -> str:
+    """What a metric of classes is called of the class that a slice is of; empty where it is of none."""
+    of_class = f"{name.removesuffix('_macro')}[{where.get('label')}]"
+    return of_class if "label" in where and of_class in overall else ""
 
 
 def reasons(folder: Path) -> dict[str, Any]:

@@ -1,0 +1,76 @@
+"""`sluice report`: which run, where the page goes, and what is wrong where there can be none."""
+
+import os
+import webbrowser
+
+import pytest
+from click.testing import CliRunner
+
+from pipeline.cli import cli
+from pipeline.errors import ConfigError
+from tests.pipeline.report.made import make
+
+
+def report(*arguments):
+    return CliRunner().invoke(cli, ["report", *map(str, arguments)])
+
+
+def test_the_page_of_the_newest_run_is_written_and_its_place_is_said(tmp_path):
+    make(tmp_path / "made" / "20261128T000001Z")
+    run = make(tmp_path / "made" / "20261128T000002Z")
+    done = report("--root", tmp_path)
+    assert done.exit_code == 0
+    assert done.output == f"{run / 'report.html'}\n"
+    assert (run / "report.html").read_text().startswith("<!doctype html>")
+    assert (run / "model_card.md").is_file()
+    assert sorted(path.name for path in run.iterdir() if path.name.startswith(".")) == []
+
+
+def test_two_runs_are_compared_on_one_page(tmp_path):
+    runs = [make(tmp_path / "made" / f"2026112{day}T000001Z") for day in (1, 2)]
+    done = report("--root", tmp_path, "--compare", runs[0].name, runs[1].name)
+    assert done.output == f"{runs[1] / f'compared-with-{runs[0].name}.html'}\n"
+    assert not (runs[1] / "report.html").exists()
+
+
+def test_the_page_is_opened_where_that_was_asked(tmp_path, monkeypatch):
+    run = make(tmp_path / "made" / "20261128T000001Z")
+    opened = []
+    monkeypatch.setattr(webbrowser, "open", lambda place: opened.append(place) or True)
+    assert report(run, "--open").exit_code == 0
+    assert opened == [(run / "report.html").as_uri()]
+
+
+def test_without_a_browser_the_page_is_written_all_the_same(tmp_path, monkeypatch):
+    run = make(tmp_path / "made" / "20261128T000001Z")
+    monkeypatch.setattr(webbrowser, "open", lambda place: False)
+    done = report(run, "--open")
+    assert done.exit_code == 0
+    assert "no browser could be opened here" in done.output
+
+
+def test_both_runs_belong_behind_compare(tmp_path):
+    done = report("one", "--compare", "two", "three")
+    assert done.exit_code == 2
+    assert "--compare takes both runs itself" in done.output
+
+
+def test_a_run_that_is_not_there_is_one_clear_error(tmp_path):
+    with pytest.raises(ConfigError, match="no run 'nothing' found"):
+        CliRunner().invoke(cli, ["report", "nothing", "--root", str(tmp_path)], catch_exceptions=False)
+
+
+def test_a_broken_file_is_named(tmp_path):
+    run = make(tmp_path / "made" / "20261128T000001Z")
+    (run / "evaluation.json").write_text('{"slices": [')
+    with pytest.raises(ConfigError, match=r"evaluation\.json: not valid JSON"):
+        CliRunner().invoke(cli, ["report", str(run)], catch_exceptions=False)
+    assert not (run / "report.html").exists()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_that_cannot_be_written_is_one_clear_error(tmp_path):
+    run = make(tmp_path / "made" / "20261128T000001Z")
+    run.chmod(0o500)
+    with pytest.raises(ConfigError, match="cannot be written"):
+        CliRunner().invoke(cli, ["report", str(run)], catch_exceptions=False)
