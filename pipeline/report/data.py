@@ -202,7 +202,7 @@ def _time_axis(validation: Source) -> Plot | None:
         f"{name} from {one.at('first_time').value} to {one.at('last_time').value}"
         for name, one in validation.items("splits")
     )
-    caption = "From the first step of a split to its last."
+    caption = "From the first step of a split to its last. Shaded: what lies between them."
     if cutoff is not None:
         caption += " Dashed: where evaluation begins."
     plot = plots.time_axis(ends, f"The splits on the axis of time: {said}.", dates=dates, cutoff=cutoff)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from itertools import pairwise
 from typing import Any
 
 import matplotlib as mpl
@@ -145,6 +146,9 @@ def time_axis(
             colour = {"train": TRAIN, "eval": EVAL}.get(name, MUTED)
             axis.plot([at(first), at(last)], [row, row], color=colour, linewidth=9, solid_capstyle="butt")
             axis.plot([at(first)], [row], "|", color=colour, markersize=9)  # a split may be one moment
+        for (_, _, end), (_, begin, _) in pairwise(spans):
+            if end < begin:
+                axis.axvspan(at(end), at(begin), color=MUTED, alpha=0.18, linewidth=0)
         if cutoff is not None:
             axis.axvline(at(cutoff), color=BAD, linewidth=1.2, linestyle="--")
         axis.set_yticks(range(len(spans)), [name for name, _, _ in spans])
