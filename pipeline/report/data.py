@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -123,10 +124,12 @@ def _feature(shifted: float, train: Source, evaluated: Source) -> list[Cell]:
 
 
 def _lacking(one: Source) -> Number:
+    """The share of sequences that lack a feature, and of the others that of values that are NaN."""
     present, missing = (one.number(name).value for name in ("present", "missing"))
     if present is None or missing is None or not present + missing:
         return Number(None)
-    return Number(missing / (present + missing))
+    share, values = missing / (present + missing), one.number("values").value
+    return Number(share + (1 - share) * (one.number("nan").value or 0) / values if values else share)
 
 
 def _histograms(names: list[str], both: Mapping[str, list[Source]]) -> Plot | None:
@@ -147,7 +150,7 @@ def _histograms(names: list[str], both: Mapping[str, list[Source]]) -> Plot | No
 
 
 def _buckets(one: Source) -> list[tuple[float, float, float]]:
-    return [tuple(bucket) for bucket in one.at("histogram").value or ()]
+    return [tuple(bucket) for bucket in one.at("histogram").value or () if None not in bucket]
 
 
 def _splits(validation: Source) -> Iterator[Block]:
@@ -202,7 +205,9 @@ def _time_axis(validation: Source) -> Plot | None:
         f"{name} from {one.at('first_time').value} to {one.at('last_time').value}"
         for name, one in validation.items("splits")
     )
-    caption = "From the first step of a split to its last. Shaded: what lies between them."
+    caption = "From the first step of a split to its last."
+    if any(end < begin for (_, _, end), (_, begin, _) in pairwise(ends)):
+        caption += " Shaded: what lies between them."
     if cutoff is not None:
         caption += " Dashed: where evaluation begins."
     plot = plots.time_axis(ends, f"The splits on the axis of time: {said}.", dates=dates, cutoff=cutoff)
@@ -228,6 +233,10 @@ def _lengths(files: RunFiles, statistics: Source) -> Iterator[Block]:
         if statistics.at("splits", split, "lengths", "histogram")
     }
     if not found:
+        return
+    ends = {one[place] for of in found.values() for one in of for place in (0, 1)}
+    if len(ends) == 1:
+        yield Text(f"Every sequence has {ends.pop():,.0f} steps.")
         return
     longest = files[record.RUN].number("config", "data", "max_length").value
     mark = None if longest is None else (float(longest), f"max_length {longest}")
