@@ -28,7 +28,7 @@ class Artifact:
 
 
 def outputs(metadata: mlmd.ConnectionConfig, run: str) -> dict[str, dict[str, Artifact]]:
-    """The output artifacts of a run, by stage and output key; cached ones too.
+    """The output artifacts of a run, by stage and output key, in the order of its stages; cached ones too.
 
     Args:
       metadata: how ML Metadata is reached.
@@ -82,9 +82,10 @@ def newest_execution(metadata: mlmd.ConnectionConfig) -> int:
 
 
 def _executions(store: MetadataStore, run: str) -> list[mlmd.Execution]:
-    """The executions of a run, one per stage."""
+    """The executions of a run, one per stage, in the order they began."""
     context = store.get_context_by_type_and_name(_RUN, run)
-    return [] if context is None else list(store.get_executions_by_context(context.id))
+    found = [] if context is None else store.get_executions_by_context(context.id)
+    return sorted(found, key=lambda execution: int(execution.id))
 
 
 def _stage_name(store: MetadataStore, execution_id: int) -> str:

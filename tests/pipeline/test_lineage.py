@@ -51,7 +51,9 @@ def test_outputs_say_where_each_artifact_is_its_id_its_type_and_its_properties(t
         put(store, "Ingest", mlmd.Execution.COMPLETE, "examples", made),
         put(store, "Transform", mlmd.Execution.CACHED, "transformed_examples", cached),
     ]
-    assert lineage.outputs(where, RUN) == {
+    found = lineage.outputs(where, RUN)
+    assert list(found) == ["Ingest", "Transform"]
+    assert found == {
         "Ingest": {
             "examples": lineage.Artifact(
                 "/artifacts/made", ids[0], "Examples", {"span": "7", "split": "train"}
