@@ -236,7 +236,7 @@ def _lengths(files: RunFiles, statistics: Source) -> Iterator[Block]:
         return
     ends = {one[place] for of in found.values() for one in of for place in (0, 1)}
     if len(ends) == 1:
-        yield Text(f"Every sequence has {ends.pop():,.0f} steps.")
+        yield Text(f"Every sequence has {(only := ends.pop()):,.0f} step{'' if only == 1 else 's'}.")
         return
     longest = files[record.RUN].number("config", "data", "max_length").value
     mark = None if longest is None else (float(longest), f"max_length {longest}")

@@ -36,7 +36,8 @@ def _reasons(files: RunFiles) -> Iterator[Block]:
     for one in failed[:_AT_ONCE]:
         decision = one.value
         where = slice_text(decision["slice"])
-        title = f"{decision['metric'] or decision['gate']}, {where}"
+        gate = decision["gate"].replace("_", " ")
+        title = f"{decision['metric']}, {where} ({gate})" if decision["metric"] else f"{where} ({gate})"
         yield Notice(BAD, title, decision["reason"], remedy=decision["next_action"])
     for one in checks:
         check = one.value

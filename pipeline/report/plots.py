@@ -18,6 +18,7 @@ import matplotlib as mpl
 import numpy as np
 from markupsafe import Markup
 from matplotlib.axes import Axes
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
@@ -155,6 +156,12 @@ def time_axis(
         axis.set_ylim(len(spans) - 0.4, -0.6)
         axis.grid(axis="y", visible=False)
         axis.spines["left"].set_visible(False)
+        if dates:
+            locator = AutoDateLocator(maxticks=7)
+            axis.xaxis.set_major_locator(locator)
+            axis.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+        else:
+            axis.xaxis.set_major_locator(MaxNLocator(6))
         return _svg(figure, said)
 
 
