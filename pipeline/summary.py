@@ -126,8 +126,9 @@ def training_line(run: dict[str, Any]) -> str | None:
     best = min(range(len(epochs)), key=lambda epoch: epochs[epoch]["val_loss"])
     kind = "bidirectional GRU" if model["bidirectional"] else "GRU"
     layers = ", ".join(str(units) for units in model["units"])
+    count = f"{len(epochs)} epoch{'' if len(epochs) == 1 else 's'}"
     return (
-        f"{kind}({layers}), {history['parameters']:,} parameters, {len(epochs)} epochs; "
+        f"{kind}({layers}), {history['parameters']:,} parameters, {count}; "
         f"kept epoch {best + 1} (validation loss {figure(epochs[best]['val_loss'])})"
     )
 

@@ -29,7 +29,7 @@ from pipeline.report.source import Number, RunFiles, Source
 
 TRAIN, EVAL = "train", "eval"
 _TONES = {"error": BAD, "warning": WARN}
-_FINDINGS, _SHOWN_IDS, _PLOTTED = 20, 20, 12
+_FINDINGS, _SHOWN_IDS, _PLOTTED, _FREQUENT = 20, 20, 12, 3
 
 
 def data(files: RunFiles) -> Section:
@@ -88,6 +88,7 @@ def features(files: RunFiles) -> Section:
         "shift",
         *(f"{name}, {split}" for name in measured for split in (TRAIN, EVAL)),
     ]
+    columns.append("most frequent, train")
     rows = [[name, *_feature(shifts[name], *both[name])] for name in names]
     blocks.append(Table("Features, those first that differ most between the splits", columns, rows))
     return Section("features", "Features", blocks)
@@ -120,7 +121,17 @@ def _feature(shifted: float, train: Source, evaluated: Source) -> list[Cell]:
     cells += [Percent(_lacking(one)) for one in both]
     for name in ("mean", "std_dev", "min", "max"):
         cells += [one.number(name) for one in both]
-    return [*cells, *(Count(one.number("unique")) for one in both)]
+    return [*cells, *(Count(one.number("unique")) for one in both), _most_frequent(train)]
+
+
+def _most_frequent(one: Source) -> str | None:
+    """The most frequent values of a category, such as `north 45.0 %, south 30.0 %`."""
+    top, total = one.at("top").value, one.number("values").value
+    if not top or not total:
+        return None
+    return ", ".join(
+        f"{plots.shortened(name, 24)} {100 * count / total:.1f} %" for name, count in top[:_FREQUENT]
+    )
 
 
 def _lacking(one: Source) -> Number:

@@ -294,6 +294,9 @@ def _continuations(found: Source) -> Iterator[Block]:
         for said in (one.value for one in found.each("continuations"))
     ]
     if rows:
+        yield Text(
+            "How the model goes on with sequences of the evaluation split, the likeliest token each time:"
+        )
         yield Samples(rows)
 
 

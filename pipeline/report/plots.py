@@ -31,7 +31,7 @@ INK, MUTED, LINE, TRAIN, EVAL, BAD, PAPER, THIRD = _COLOURS
 _SERIES = (TRAIN, EVAL, THIRD, BAD, MUTED)
 _STYLE = {
     "svg.fonttype": "none", "svg.hashsalt": "sluice",
-    "text.parse_math": False, "axes.formatter.use_mathtext": False,
+    "text.parse_math": False, "axes.formatter.use_mathtext": False, "axes.formatter.useoffset": False,
     "font.family": "sans-serif", "font.size": 9.0,
     "text.color": INK, "axes.labelcolor": MUTED, "axes.edgecolor": LINE, "axes.titlesize": 9.5,
     "axes.titlelocation": "left", "axes.spines.top": False, "axes.spines.right": False,
@@ -201,6 +201,8 @@ def _draw(axis: Axes, panel: Panel) -> None:
     if panel.unit:
         axis.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
     if panel.whole:
+        last = max((x for curve in panel.curves for x, _ in curve.points), default=1)
+        axis.set_xlim(0.5, last + 0.5)
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     axis.set(title=panel.title, xlabel=panel.x, ylabel=panel.y)
     if 1 < len(panel.curves) + bool(panel.mark) <= len(_SERIES) + 1:

@@ -71,7 +71,7 @@ def _pace(history: Source, epochs: list[Source]) -> str:
     if None in seconds or not seconds:
         return "How long the epochs took is not on record."
     total = sum(one for one in seconds if one is not None)
-    said = f"{total:,.1f} s for {len(epochs)} epochs, {total / len(epochs):,.2f} s each"
+    said = f"{total:,.1f} s in all, {total / len(epochs):,.2f} s an epoch"
     fitted, steps = history.number("sequences", "fitted").value, history.number("steps").value
     if fitted and total:
         said += f": {fitted * len(epochs) / total:,.0f} sequences a second"
