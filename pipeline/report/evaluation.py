@@ -19,6 +19,7 @@ from pipeline.report.blocks import (
     Heat,
     Interval,
     Mark,
+    Percent,
     Plot,
     Reason,
     Samples,
@@ -29,6 +30,7 @@ from pipeline.report.blocks import (
 from pipeline.report.source import Number, RunFiles, Source
 
 _CURVES = 5  # classes whose curves are drawn in one plot
+_MATRIX, _PAIRS = 25, 50  # classes whose confusion matrix can be read; of more, pairs of classes
 _SHARES = ("accuracy", "precision", "recall", "f1", "auc", "pr_auc", "balanced_accuracy", "top_")
 
 
@@ -230,6 +232,9 @@ def _confusion(found: Source) -> Iterator[Block]:
     if not matrix:
         return
     classes = matrix.at("classes").value
+    if len(classes) > _MATRIX:
+        yield _confusions(matrix)
+        return
     rows: list[list[Cell]] = []
     for name, row in matrix.items("rows"):
         total = sum(row.value) or 1
@@ -242,6 +247,24 @@ def _confusion(found: Source) -> Iterator[Block]:
         "Confusion matrix: true classes down, predicted ones across; counts, and shares of the true class",
         ["true class", *classes], rows,
     )  # fmt: skip
+
+
+def _confusions(matrix: Source) -> Block:
+    """Of many classes the pairs that are taken for each other most often."""
+    classes = matrix.at("classes").value
+    names = list(matrix.at("rows").value)
+    counts = np.array(list(matrix.at("rows").value.values()))
+    wrong = np.where(np.array(names)[:, None] == np.array(classes), 0, counts)
+    rows: list[list[Cell]] = []
+    for place in np.argsort(-wrong, axis=None, kind="stable")[:_PAIRS]:
+        true, predicted = np.unravel_index(place, wrong.shape)
+        if wrong[true, predicted]:
+            count = matrix.number("rows", names[true], int(predicted))
+            share = Percent(Number(float(count.known / counts[true].sum())))
+            rows.append([names[true], classes[predicted], Count(count), share])
+    columns = ["true class", "predicted class", "sequences", "share of the true class"]
+    caption = f"Which of {len(classes)} classes are taken for which, the most frequent first"
+    return Table(caption, columns, rows)
 
 
 def _classes(found: Source) -> Iterator[Block]:

@@ -167,3 +167,18 @@ def test_no_address_is_in_the_page_but_links_within_it(tmp_path):
     text = page(RunFiles.read(make(tmp_path / "run", "multiclass")))
     for word in ("http:", "https:", "src=", "@import", "url(//"):
         assert word not in text.replace("http-equiv", "")
+
+
+def test_of_many_classes_the_pairs_that_are_confused_most_are_named(tmp_path):
+    classes = [f"class {number}" for number in range(40)]
+    run = make(tmp_path / "run", "multiclass", classes=classes)
+    content = json.loads((run / "evaluation.json").read_text())
+    content["slices"][0]["confusion_matrix"]["rows"]["class 7"][31] = 12_345
+    (run / "evaluation.json").write_text(json.dumps(content))
+    text = page(RunFiles.read(run))
+    assert len(text) < 1_000_000
+    places = [place for _, place, _ in Numbers(text).found if "confusion_matrix" in (place or "")]
+    assert places[0] == "evaluation.json#/slices/0/confusion_matrix/rows/class 7/31"
+    assert len(places) == 50
+    pairs = {(place.split("/")[-2], f"class {place.split('/')[-1]}") for place in places}
+    assert not [pair for pair in pairs if pair[0] == pair[1]]
