@@ -46,7 +46,7 @@ def findings(files: RunFiles) -> Section:
     validation = files[record.VALIDATION]
     if not validation:
         return Section("findings", "Findings")
-    found = sorted(validation.each("findings"), key=lambda one: list(_TONES).index(one.at("severity").value))
+    found = sorted(validation.each("findings"), key=lambda one: one.at("severity").value != "error")
     notices: list[Block] = [_notice(one) for one in found]
     run, not_run = validation.at("checks_run").value or [], validation.at("checks_not_run").value or {}
     verb = "finding stands" if len(found) == 1 else "findings stand"
@@ -130,7 +130,7 @@ def _most_frequent(one: Source) -> str | None:
     if not top or not total:
         return None
     return ", ".join(
-        f"{plots.shortened(name, 24)} {100 * count / total:.1f} %" for name, count in top[:_FREQUENT]
+        f"{plots.shortened(str(name), 24)} {100 * count / total:.1f} %" for name, count in top[:_FREQUENT]
     )
 
 
@@ -155,7 +155,7 @@ def _histograms(names: list[str], both: Mapping[str, list[Source]]) -> Plot | No
         f"Histograms of the values of {', '.join(plots.shortened(name) for name in numeric)} in both splits."
     )
     return Plot(
-        plots.histograms(titled, said),
+        plots.histograms(titled, said=said),
         "Share of the values; the features of numbers that differ most.",
     )
 
@@ -221,7 +221,7 @@ def _time_axis(validation: Source) -> Plot | None:
         caption += " Shaded: what lies between them."
     if cutoff is not None:
         caption += " Dashed: where evaluation begins."
-    plot = plots.time_axis(ends, f"The splits on the axis of time: {said}.", dates=dates, cutoff=cutoff)
+    plot = plots.time_axis(ends, said=f"The splits on the axis of time: {said}.", dates=dates, cutoff=cutoff)
     return Plot(plot, caption)
 
 
@@ -259,7 +259,7 @@ def _lengths(files: RunFiles, statistics: Source) -> Iterator[Block]:
     )
     yield Plot(
         plots.histograms(
-            {"Steps of a sequence": found}, f"Histogram of the lengths of sequences: {said}.", mark
+            {"Steps of a sequence": found}, said=f"Histogram of the lengths of sequences: {said}.", mark=mark
         ),
         "Share of the sequences by length.",
     )
@@ -295,7 +295,7 @@ def _labels(statistics: Source) -> Iterator[Block]:
         if found:
             least, most = (figure(train.number(name).known) for name in ("min", "max"))
             said = f"Histogram of the labels, in the training split from {least} to {most}."
-            yield Plot(plots.histograms({"Label": found}, said), "Share of the labels.")
+            yield Plot(plots.histograms({"Label": found}, said=said), "Share of the labels.")
 
 
 def _classes(train: Source, evaluated: Source) -> Block:

@@ -215,7 +215,7 @@ def _curves(found: Source) -> Iterator[Block]:
                 diagonal=True, unit=True, dots=True,
             ),
         ],
-        f"ROC, precision-recall and calibration curve of {len(worst)} classes. {'; '.join(said)}.",
+        said=f"ROC, precision-recall and calibration curve of {len(worst)} classes. {'; '.join(said)}.",
     )  # fmt: skip
     more = f" Of {len(classes)} classes those with the smallest area." if len(classes) > len(worst) else ""
     yield Plot(drawn, f"Each class against all others, on the evaluation split.{more}")
@@ -304,11 +304,11 @@ def _predictions(files: RunFiles, found: Source) -> Iterator[Block]:
     metrics = found.at("slices", 0, "metrics")
     drawn = plots.scatter(
         points, errors, label,
-        f"Predictions against true values of {len(points):,} sequences, and their residuals: mean absolute "
-        f"error {figure(metrics.number('mae', 'value').known)}.",
+        said=f"Predictions against true values of {len(points):,} sequences, and their residuals: mean "
+        f"absolute error {figure(metrics.number('mae', 'value').known)}.",
     )  # fmt: skip
-    of = found.number("predictions", "sequences").value
-    yield Plot(drawn, f"{len(points):,} of {of:,} sequences of the evaluation split, drawn by a hash.")
+    of = found.number("predictions", "sequences").known
+    yield Plot(drawn, f"{len(points):,} of {of:,.0f} sequences of the evaluation split, chosen by a hash.")
 
 
 def _continuations(found: Source) -> Iterator[Block]:

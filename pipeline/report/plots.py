@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from functools import wraps
 from itertools import pairwise
 from typing import Any
 
@@ -44,6 +45,19 @@ _LONGEST = 40  # characters of a name in a plot
 
 Points = Sequence[tuple[float, float]]
 Buckets = Sequence[tuple[float, float, float]]  # low end, high end, count
+
+
+def _or_words(draw: Callable[..., Markup]) -> Callable[..., Markup]:
+    """What a plot shows in words where it cannot be drawn, as with times before year 1 or after 9999."""
+
+    @wraps(draw)
+    def drawn(*arguments: Any, said: str, **options: Any) -> Markup:
+        try:
+            return draw(*arguments, said=said, **options)
+        except (ArithmeticError, ValueError) as error:
+            return Markup("<p>{} It cannot be drawn ({}).</p>").format(said, error)
+
+    return drawn
 
 
 @dataclass(frozen=True)
@@ -88,7 +102,8 @@ class Panel:
     whole: bool = False
 
 
-def lines(panels: Sequence[Panel], said: str) -> Markup:
+@_or_words
+def lines(panels: Sequence[Panel], *, said: str) -> Markup:
     """Plots of lines side by side.
 
     Args:
@@ -101,8 +116,9 @@ def lines(panels: Sequence[Panel], said: str) -> Markup:
         return _svg(figure, said)
 
 
+@_or_words
 def histograms(
-    titled: Mapping[str, Mapping[str, Buckets]], said: str, mark: tuple[float, str] | None = None
+    titled: Mapping[str, Mapping[str, Buckets]], *, said: str, mark: tuple[float, str] | None = None
 ) -> Markup:
     """Histograms, those of one title in one plot: as shares, so that splits of other sizes compare."""
     with _figure(len(titled), each=(2.35, 1.75) if len(titled) > 1 else (7.2, 2.3)) as (figure, axes):
@@ -122,7 +138,8 @@ def histograms(
         return _svg(figure, said)
 
 
-def scatter(points: Points, residuals: Sequence[float], label: str, said: str) -> Markup:
+@_or_words
+def scatter(points: Points, residuals: Sequence[float], label: str, *, said: str) -> Markup:
     """Predictions against the truth, and how the errors are distributed."""
     with _figure(2) as (figure, (against, errors)):
         truth, predicted = np.array(points, np.float64).reshape(-1, 2).T
@@ -137,8 +154,9 @@ def scatter(points: Points, residuals: Sequence[float], label: str, said: str) -
         return _svg(figure, said)
 
 
+@_or_words
 def time_axis(
-    spans: Sequence[tuple[str, float, float]], said: str, *, dates: bool, cutoff: float | None
+    spans: Sequence[tuple[str, float, float]], *, said: str, dates: bool, cutoff: float | None
 ) -> Markup:
     """Splits on one axis of time, from the first step of each to its last."""
     with _figure(1, each=(7.2, 0.55 + 0.33 * len(spans))) as (figure, (axis,)):

@@ -62,7 +62,9 @@ def _curves(epochs: list[Source], names: list[str], kept: int) -> Markup:
             f"{name} went from {figure(trained[0])} to {figure(trained[-1])}, "
             f"held out from {figure(held[0])} to {figure(held[-1])}"
         )
-    return plots.lines(panels, f"Curves over {len(epochs)} epochs: {'; '.join(said)}; epoch {kept} was kept.")
+    return plots.lines(
+        panels, said=f"Curves over {len(epochs)} epochs: {'; '.join(said)}; epoch {kept} was kept."
+    )
 
 
 def _pace(history: Source, epochs: list[Source]) -> str:

@@ -1,8 +1,13 @@
 """Puts the report and the model card into a run's folder."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from pipeline import output_file
+import jinja2
+
+from pipeline import __version__, output_file
+from pipeline.errors import ConfigError
 from pipeline.report.card import CARD, card, written_by_people
 from pipeline.report.comparison import comparison
 from pipeline.report.page import page
@@ -18,7 +23,9 @@ def write(folder: Path) -> Path:
       ConfigError: they cannot be written, or a file of the run cannot be read.
     """
     files = RunFiles.read(folder)
-    for name, text in ((REPORT, page(files)), (CARD, card(files, written_by_people(folder)))):
+    with _of_our_making(folder):
+        texts = {REPORT: page(files), CARD: card(files, written_by_people(folder))}
+    for name, text in texts.items():
         _put(folder / name, text)
     return folder / REPORT
 
@@ -29,10 +36,25 @@ def write_comparison(one: Path, other: Path) -> Path:
     Raises:
       ConfigError: it cannot be written, or a file of the runs cannot be read.
     """
-    text = comparison(*(RunFiles.read(folder, among=True) for folder in (one, other)))
+    files = [RunFiles.read(folder, among=True) for folder in (one, other)]
+    with _of_our_making(one, other):
+        text = comparison(*files)
     path = other / f"compared-with-{one.name}.html"
     _put(path, text)
     return path
+
+
+@contextmanager
+def _of_our_making(*folders: Path) -> Iterator[None]:
+    """Says what is wrong where the files of a run are valid JSON and yet not what Sluice writes."""
+    try:
+        yield
+    except (AttributeError, LookupError, TypeError, ValueError, jinja2.UndefinedError) as error:
+        raise ConfigError(
+            f"{' or '.join(map(str, folders))}: a file is not what Sluice {__version__} writes "
+            f"({type(error).__name__}: {error})",
+            ["if nobody changed the files, run the configuration again"],
+        ) from error
 
 
 def _put(path: Path, text: str) -> None:

@@ -68,6 +68,17 @@ def test_a_broken_file_is_named(tmp_path):
     assert not (run / "report.html").exists()
 
 
+@pytest.mark.parametrize(
+    "content", ["[1]", '{"slices": 3}', '{"slices": [{"slice": {}, "metrics": "none"}]}']
+)
+def test_a_file_that_holds_something_else_is_one_clear_error(tmp_path, content):
+    run = make(tmp_path / "made" / "20261128T000001Z")
+    (run / "evaluation.json").write_text(content)
+    with pytest.raises(ConfigError, match=r"a file is not what Sluice .* writes"):
+        CliRunner().invoke(cli, ["report", str(run)], catch_exceptions=False)
+    assert not (run / "report.html").exists()
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_a_folder_that_cannot_be_written_is_one_clear_error(tmp_path):
     run = make(tmp_path / "made" / "20261128T000001Z")

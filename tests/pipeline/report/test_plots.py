@@ -10,7 +10,7 @@ from pipeline.report import plots
 
 def line(title="loss", name="fitted", points=((1, 0.5), (2, 0.25))):
     panel = plots.Panel(title, "epoch", "", [plots.Curve(name, points)], mark=(2, "kept: 2"))
-    return plots.lines([panel], f"{title} went down.")
+    return plots.lines([panel], said=f"{title} went down.")
 
 
 def test_colours_are_variables_of_the_page():
@@ -50,14 +50,14 @@ def test_a_style_for_all_of_the_page_does_not_leave_the_plot():
 
 def test_the_share_of_a_bucket_is_its_part_of_all():
     buckets = {"train": [(0, 1, 30), (1, 2, 10)]}
-    drawn = plots.histograms({"amount": buckets}, "A histogram.")
+    drawn = plots.histograms({"amount": buckets}, said="A histogram.")
     assert re.findall(r">(\d+ %)<", drawn)[0] == "0 %"
     assert max(int(one.removesuffix(" %")) for one in re.findall(r">(\d+ %)<", drawn)) <= 80
 
 
 @pytest.mark.parametrize("buckets", [[(3, 3, 9)], [], [(0, 0, 4), (0, 0, 5)]])
 def test_buckets_of_one_value_or_none_can_be_drawn(buckets):
-    assert "<svg" in plots.histograms({"amount": {"train": buckets}}, "A histogram.")
+    assert "<svg" in plots.histograms({"amount": {"train": buckets}}, said="A histogram.")
 
 
 @pytest.mark.parametrize(
@@ -66,3 +66,8 @@ def test_buckets_of_one_value_or_none_can_be_drawn(buckets):
 )
 def test_names_fit_into_a_plot(text, shown):
     assert plots.shortened(text) == shown
+
+
+def test_what_cannot_be_drawn_is_said_in_words():
+    drawn = plots.time_axis([("train", -1e12, 1e12)], said="From <b> to c.", dates=True, cutoff=None)
+    assert drawn.startswith("<p>From &lt;b&gt; to c. It cannot be drawn (")
