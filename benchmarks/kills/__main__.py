@@ -77,7 +77,9 @@ def _place(killed: list[Path]) -> str:
     """The stage that was at work when a run was killed, or the last one that was."""
     if not killed:
         return "before there was a folder"
-    run = record.read(killed[0], record.RUN) or {"stages": []}
+    run = record.read(killed[0], record.RUN) or {"status": None, "stages": []}
+    if outcome.had_ended(run):
+        return "its report"
     return run["stages"][-1]["name"] if run["stages"] else "before the first stage"
 
 

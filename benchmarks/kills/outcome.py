@@ -2,7 +2,7 @@
 
 import hashlib
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -57,9 +57,15 @@ def faults(config: Config) -> Iterator[str]:
             yield f"{path} is left over"
     unswept = [*home.glob(".latest-*"), *home.glob("*/.*.part"), *home.glob("artifacts/*/unfinished")]
     yield from (f"{path} is left over" for path in unswept)
-    ended = [(record.read(folder, record.RUN) or {}).get("status") for folder in record.runs(home)]
-    if set(ended[1:]) - {record.KILLED}:
-        yield f"the runs before the last one are {', '.join(map(str, ended[1:]))}, not killed"
+    for folder in record.runs(home)[1:]:
+        run = record.read(folder, record.RUN) or {"status": None}
+        if run["status"] != record.KILLED and not had_ended(run):
+            yield f"the run before the last one is {run['status']}, not killed"
+
+
+def had_ended(run: Mapping[str, Any]) -> bool:
+    """Whether a run was done and on record, all but its report."""
+    return run["status"] == "pushed" and run["finished"] is not None
 
 
 def _faults_of_versions(config: Config) -> Iterator[str]:
