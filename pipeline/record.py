@@ -106,11 +106,14 @@ def write(folder: Path, name: str, content: Mapping[str, Any]) -> None:
 def read(folder: Path, name: str) -> dict[str, Any] | None:
     """A JSON file of a run; None where the run did not come that far."""
     try:
-        return json.loads((folder / name).read_text(encoding="utf-8"))  # type: ignore[no-any-return]
+        found = json.loads((folder / name).read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
     except ValueError as error:
         raise ConfigError(f"{folder / name}: not valid JSON ({error})") from error
+    if not isinstance(found, dict):
+        raise ConfigError(f"{folder / name}: expected a JSON object, got {type(found).__name__}")
+    return found
 
 
 def runs(home: Path) -> list[Path]:

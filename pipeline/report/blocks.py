@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+import numpy as np
 from markupsafe import Markup
 
 from pipeline.report.source import Number
@@ -39,8 +40,9 @@ class Interval:
 
     def at(self, number: Number) -> str:
         """Where a number lies on the axis, from 0 to 100."""
-        share = (number.known - self.low) / ((self.high - self.low) or 1.0)
-        return f"{100 * min(max(share, 0.0), 1.0):.1f}"
+        with np.errstate(all="ignore"):  # ends may be as large as numbers get
+            share = np.float64(number.known / 2 - self.low / 2) / ((self.high / 2 - self.low / 2) or 1.0)
+        return f"{100 * min(max(float(share), 0.0), 1.0):.1f}"
 
 
 @dataclass(frozen=True)
@@ -76,14 +78,14 @@ class Table:
 
     Attributes:
       caption: what it shows.
-      columns: names; of one that can be misread, name and explanation.
+      columns: names; of one that can be misread, name and explanation; None where there is nothing to say.
       rows: a cell for each column.
       shown: rows that are shown before somebody asks for all.
       head: whether the first cell of a row names it.
     """
 
     caption: str
-    columns: Sequence[str | tuple[str, str]]
+    columns: Sequence[str | tuple[str, str] | None]
     rows: Sequence[Sequence[Cell]]
     shown: int = 20
     head: bool = True
@@ -122,6 +124,7 @@ class Notice:
       examples: such as ids.
       count: how many of these there are.
       remedy: what to do next.
+      lines: what belongs to it, a line each.
     """
 
     tone: str
@@ -130,6 +133,7 @@ class Notice:
     examples: Sequence[str] = ()
     count: Number | None = None
     remedy: str = ""
+    lines: Sequence[str] = ()
 
 
 @dataclass(frozen=True)

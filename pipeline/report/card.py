@@ -27,7 +27,7 @@ BLANKS = {
     "caveats": "what the figures do not show",
 }
 _BEGIN, _END = "<!-- people: {} -->", "<!-- /people -->"
-_WRITTEN = re.compile(r"<!-- people: (\w+) -->\n(.*?)\n?<!-- /people -->", re.DOTALL)
+_WRITTEN = re.compile(r"<!--\s*people:\s*(.+?)\s*-->(.*?)<!--\s*/people\s*-->", re.DOTALL)
 _LONGEST = 120
 _SLICES = 30
 
@@ -64,23 +64,40 @@ def card(files: RunFiles, written: dict[str, str]) -> str:
 
 
 def written_by_people(folder: Path) -> dict[str, str]:
-    """What people have written into the card of a run, else into that of the newest run before it."""
-    runs = (
-        [run for run in record.runs(folder.parent) if run.name <= folder.name]
-        if folder.parent.is_dir()
-        else []
-    )
-    for run in (folder, *runs):
-        try:
-            text = (run / CARD).read_text("utf-8")
-        except (OSError, UnicodeDecodeError):
-            continue
-        return {
-            name: said
-            for name, said in _WRITTEN.findall(text)
-            if said.strip() and said.strip() != _asked(name)
-        }
-    return {}
+    """What people have written: of each blank what the run's own card has, else the newest card before it."""
+    earlier = [run for run in record.runs(folder.parent) if run.name < folder.name]
+    found: dict[str, str] = {}
+    for run in (folder, *earlier):
+        found = blanks((read(run) or b"").decode("utf-8", "replace")) | found
+    return found
+
+
+def read(folder: Path) -> bytes | None:
+    """The card of a run as it is; None where there is none."""
+    try:
+        return (folder / CARD).read_bytes()
+    except OSError:
+        return None
+
+
+def blanks(text: str) -> dict[str, str]:
+    """Blank to what is written there, where anything is; of one that occurs twice both."""
+    found: dict[str, str] = {}
+    for name, said in _WRITTEN.findall(text.replace("\r\n", "\n")):
+        if (said := said.strip()) not in ("", _asked(name)):
+            found[name] = f"{found[name]}\n\n{said}" if name in found else said
+    return found
+
+
+def lost(before: bytes, after: str) -> bool:
+    """Whether a card has a line of words that the one which replaces it lacks."""
+    kept = {line.strip() for line in after.splitlines()}
+    try:
+        lines = before.decode("utf-8").splitlines()
+    except UnicodeDecodeError:
+        return True
+    words = (line.strip() for line in lines if not line.strip().startswith(("*To be written: ", "<!--")))
+    return any(line and line not in kept for line in words)
 
 
 def _asked(name: str) -> str:
@@ -95,4 +112,4 @@ def _escaped(value: Any) -> str:
     """Text that Markdown takes as text, on one line."""
     text = on_one_line(str(value)[: 2 * _LONGEST])
     text = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
-    return re.sub(r"([\\`*_{}\[\]<>#|&$]|^[-+])", r"\\\1", text)
+    return re.sub(r"([\\`*_{}\[\]<>#|&$~]|^[-+])", r"\\\1", text)

@@ -5,11 +5,10 @@ from typing import Any
 
 import yaml
 
-from components.verdict.slices import slice_text
 from pipeline import record, summary
 from pipeline.report.blocks import BAD, GOOD, Block, Cell, Count, Mark, Section, Table, Text
 from pipeline.report.page import rendered
-from pipeline.report.source import Number, RunFiles, Source
+from pipeline.report.source import Number, RunFiles, Source, slice_key, slice_name
 
 _PLACES = ("data.source", "push.to", "run.")  # where things are; of these a change is named last
 
@@ -23,7 +22,9 @@ def comparison(one: RunFiles, other: RunFiles) -> str:
 
 
 def _heads(one: RunFiles, other: RunFiles) -> list[str]:
-    return [files.run["run_id"] for files in (one, other)]
+    both = [files.run for files in (one, other)]
+    same = both[0]["run_id"] == both[1]["run_id"]
+    return [f"{run['name']} {run['run_id']}" if same else run["run_id"] for run in both]
 
 
 def _outcomes(one: RunFiles, other: RunFiles) -> Section:
@@ -35,7 +36,7 @@ def _outcomes(one: RunFiles, other: RunFiles) -> Section:
         ["requirements met", *(_met(files) for files in (one, other))],
         ["digest of the data", *(str(run.get("source_fingerprint") or "–") for run in both)],
     ]
-    return Section("outcome", "Outcome", [Table("What came of the runs", ["", *_heads(one, other)], rows)])
+    return Section("outcome", "Outcome", [Table("What came of the runs", [None, *_heads(one, other)], rows)])
 
 
 def _met(files: RunFiles) -> str:
@@ -88,7 +89,7 @@ def _data(one: RunFiles, other: RunFiles) -> Section:
         for name in ("sequences", "steps")
     ]
     heads = _heads(one, other)
-    blocks: list[Block] = [Table("Splits", ["", *heads, "difference"], rows)]
+    blocks: list[Block] = [Table("Splits", [None, *heads, "difference"], rows)]
     kinds = [of.at("features", "kinds").value or {} for of in both]
     features: list[list[Cell]] = [
         [name, *(of.get(name, "–") for of in kinds)]
@@ -119,7 +120,7 @@ def _metrics(one: RunFiles, other: RunFiles) -> Section:
     both = [files[record.EVALUATION] for files in (one, other)]
     if not all(of.at("slices") for of in both):
         return Section("metrics", "Metrics")
-    slices = [{slice_text(found.at("slice").value): found for found in of.each("slices")} for of in both]
+    slices = [{slice_key(found.at("slice").value): found for found in of.each("slices")} for of in both]
     overall = [next(iter(of.values())) for of in slices]
     heads = _heads(one, other)
     names = dict.fromkeys(name for found in overall for name in found.at("metrics").value)
@@ -133,9 +134,9 @@ def _metrics(one: RunFiles, other: RunFiles) -> Section:
         if name in overall[1].at("metrics").value
     ][:3]
     of_slices: list[list[Cell]] = []
-    for name in list(dict.fromkeys([*slices[0], *slices[1]]))[1:]:
-        pair = [of.get(name, Source(None, "")) for of in slices]
-        cells: list[Cell] = [name, *(Count(found.number("examples")) for found in pair)]
+    for where in list(dict.fromkeys([*slices[0], *slices[1]]))[1:]:
+        pair = [of.get(where, Source(None, "")) for of in slices]
+        cells: list[Cell] = [slice_name(dict(where)), *(Count(found.number("examples")) for found in pair)]
         for column in columns:
             cells += _pair(*(found.number("metrics", column, "value") for found in pair))
         of_slices.append(cells)
@@ -157,7 +158,7 @@ def _decisions(one: RunFiles, other: RunFiles) -> Section:
     """What one run meets and the other misses."""
     both = [
         {
-            (found["gate"], found["metric"], slice_text(found["slice"])): found
+            (found["gate"], found["metric"], slice_key(found["slice"])): found
             for found in (files[record.VERDICT].value or {}).get("decisions", ())
         }
         for files in (one, other)
@@ -169,7 +170,12 @@ def _decisions(one: RunFiles, other: RunFiles) -> Section:
         if both[0].get(key, {}).get("passed") != both[1].get(key, {}).get("passed")
     ]  # fmt: skip
     rows: list[list[Cell]] = [
-        [gate.replace("_", " "), metric or "–", where, *(_mark(of.get((gate, metric, where))) for of in both)]
+        [
+            gate.replace("_", " "),
+            metric or "–",
+            slice_name(dict(where)),
+            *(_mark(of.get((gate, metric, where))) for of in both),
+        ]
         for gate, metric, where in changed
     ]
     if not rows:

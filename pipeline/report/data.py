@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from pipeline import record, summary
-from pipeline.figures import figure
 from pipeline.report import plots
 from pipeline.report.blocks import (
     BAD,
@@ -253,8 +252,8 @@ def _lengths(files: RunFiles, statistics: Source) -> Iterator[Block]:
     mark = None if longest is None else (float(longest), f"max_length {longest}")
     of = {split: statistics.at("splits", split, "lengths") for split in found}
     said = "; ".join(
-        f"{split}: {figure(one.number('min').known)} to {figure(one.number('max').known)} steps, "
-        f"{figure(one.number('mean').known)} on average"
+        f"{split}: {one.number('min').said} to {one.number('max').said} steps, "
+        f"{one.number('mean').said} on average"
         for split, one in of.items()
     )
     yield Plot(
@@ -293,7 +292,7 @@ def _labels(statistics: Source) -> Iterator[Block]:
             split: _buckets(one) for split, one in ((TRAIN, train), (EVAL, evaluated)) if one.at("histogram")
         }
         if found:
-            least, most = (figure(train.number(name).known) for name in ("min", "max"))
+            least, most = (train.number(name).said for name in ("min", "max"))
             said = f"Histogram of the labels, in the training split from {least} to {most}."
             yield Plot(plots.histograms({"Label": found}, said=said), "Share of the labels.")
 

@@ -5,14 +5,12 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from components.verdict.slices import slice_text
 from pipeline import record, summary
 from pipeline.figures import figure
 from pipeline.report import plots
 from pipeline.report.blocks import (
     BAD,
     GOOD,
-    PLAIN,
     Block,
     Cell,
     Count,
@@ -27,7 +25,7 @@ from pipeline.report.blocks import (
     Table,
     Text,
 )
-from pipeline.report.source import Number, RunFiles, Source
+from pipeline.report.source import EMPTY, Number, RunFiles, Source, slice_key, slice_name
 
 _CURVES = 5  # classes whose curves are drawn in one plot
 _MATRIX, _PAIRS = 25, 50  # classes whose confusion matrix can be read; of more, pairs of classes
@@ -49,15 +47,15 @@ def requirements(files: RunFiles) -> Section:
                 Mark("met", GOOD) if passed else Mark("missed", BAD),
                 value["gate"].replace("_", " "),
                 value["metric"] or "–",
-                slice_text(value["slice"]),
+                slice_name(value["slice"]),
                 Count(one.number("examples")),
                 *(one.number(name) for name in ("value", "lower", "upper", "bound", "baseline")),
                 _interval(one, low, high, passed=passed),
                 Reason(value["reason"]),
             ]
         )
-    columns: list[str | tuple[str, str]] = [
-        "", "gate", "metric", "slice", "sequences", "value", "lower", "upper", "bound",
+    columns: list[str | tuple[str, str] | None] = [
+        None, "gate", "metric", "slice", "sequences", "value", "lower", "upper", "bound",
         ("baseline", "what it is compared with: training, the best trivial model or the last blessed one"),
         ("interval", "dot: the value; line: its interval; upright: the bound"), "reason",
     ]  # fmt: skip
@@ -136,7 +134,7 @@ def _slices(files: RunFiles, found: Source) -> Iterator[Block]:
     if not columns:
         return
     missed = {
-        slice_text(one.at("slice").value)
+        slice_key(one.at("slice").value)
         for one in files[record.VERDICT].each("decisions")
         if not one.at("passed").value
     }
@@ -146,14 +144,14 @@ def _slices(files: RunFiles, found: Source) -> Iterator[Block]:
     def badness(one: Source) -> tuple[bool, float]:
         value = _shown(columns[0], one, overall).known
         value = np.nan_to_num(value, nan=-math.inf if lower_is_better else math.inf)
-        return slice_text(one.at("slice").value) not in missed, -value if lower_is_better else value
+        return slice_key(one.at("slice").value) not in missed, -value if lower_is_better else value
 
     rows: list[list[Cell]] = []
     for one in (first, *sorted(others, key=badness)):
-        name = slice_text(one.at("slice").value)
+        where = one.at("slice").value
         values = [_shown(column, one, overall) for column in columns]
-        tone = Mark("missed", BAD) if name in missed else Mark("", PLAIN)
-        rows.append([name, Count(one.number("examples")), *values, tone])
+        tone = Mark("missed", BAD) if slice_key(where) in missed else None
+        rows.append([slice_name(where), Count(one.number("examples")), *values, tone])
     confidence = found.number("confidence").value
     names = [name.removesuffix("_macro") for name in columns]
     yield Table(
@@ -245,7 +243,7 @@ def _confusion(found: Source) -> Iterator[Block]:
         rows.append([name, *cells])
     yield Table(
         "Confusion matrix: true classes down, predicted ones across; counts, and shares of the true class",
-        ["true class", *classes], rows,
+        ["true class", *(name or EMPTY for name in classes)], rows,
     )  # fmt: skip
 
 
@@ -305,7 +303,7 @@ def _predictions(files: RunFiles, found: Source) -> Iterator[Block]:
     drawn = plots.scatter(
         points, errors, label,
         said=f"Predictions against true values of {len(points):,} sequences, and their residuals: mean "
-        f"absolute error {figure(metrics.number('mae', 'value').known)}.",
+        f"absolute error {metrics.number('mae', 'value').said}.",
     )  # fmt: skip
     of = found.number("predictions", "sequences").known
     yield Plot(drawn, f"{len(points):,} of {of:,.0f} sequences of the evaluation split, chosen by a hash.")

@@ -3,10 +3,9 @@
 from collections.abc import Iterator
 from typing import Any
 
-from components.verdict.slices import slice_text
 from pipeline import record, summary
 from pipeline.report.blocks import BAD, GOOD, PLAIN, WARN, Block, Facts, Notice, Section
-from pipeline.report.source import RunFiles
+from pipeline.report.source import RunFiles, slice_name
 
 _TONES = {"pushed": GOOD, "checked": GOOD, record.RUNNING: PLAIN}
 _AT_ONCE = 5  # reasons of one kind; the tables below have all
@@ -35,7 +34,7 @@ def _reasons(files: RunFiles) -> Iterator[Block]:
         )
     for one in failed[:_AT_ONCE]:
         decision = one.value
-        where = slice_text(decision["slice"])
+        where = slice_name(decision["slice"])
         gate = decision["gate"].replace("_", " ")
         title = f"{decision['metric']}, {where} ({gate})" if decision["metric"] else f"{where} ({gate})"
         yield Notice(BAD, title, decision["reason"], remedy=decision["next_action"])
@@ -46,7 +45,9 @@ def _reasons(files: RunFiles) -> Iterator[Block]:
         if (more := len(all_of_it) - _AT_ONCE) > 0:
             yield Notice(BAD, f"and {more:,} more {kind}", f"The section on {kind} below has all of them.")
     if not (findings or failed or checks) and (error := files.run.get("error")):
-        yield Notice(BAD, files.run["status"].replace("_", " "), str(error))
+        said, *lines = str(error).splitlines() or ["no message"]
+        lines = [line.strip().removeprefix("- ") for line in lines]
+        yield Notice(BAD, files.run["status"].replace("_", " "), said, lines=lines)
 
 
 def _warnings(files: RunFiles) -> Iterator[Block]:

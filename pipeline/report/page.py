@@ -17,14 +17,14 @@ from pipeline.report.data import data, features, findings
 from pipeline.report.evaluation import against, evaluation, requirements
 from pipeline.report.outcome import outcome, tone
 from pipeline.report.serving import reproduction, serving
-from pipeline.report.source import Number, RunFiles
+from pipeline.report.source import EMPTY, Number, RunFiles
 from pipeline.report.training import training
 
 _PARTS = (
     outcome, requirements, findings, data, features, training, evaluation, against, serving, reproduction,
 )  # fmt: skip
 _LONGEST = {"short": 300, "name": 100}  # characters that are shown; the JSON files have the whole
-_KEPT = "\u200d\n\t"  # joins emoji, or breaks lines
+_KEPT = {"short": "\u200d\n\t", "name": "\u200d"}  # joins emoji, and breaks lines where lines may be
 
 
 def page(files: RunFiles) -> str:
@@ -54,7 +54,7 @@ def _environment() -> jinja2.Environment:
         undefined=jinja2.StrictUndefined,
     )
     environment.filters |= {"figure": _figure, "count": _count, "percent": _percent}
-    environment.filters |= {name: partial(_shown, longest=longest) for name, longest in _LONGEST.items()}
+    environment.filters |= {name: partial(_shown, longest=_LONGEST[name], kept=_KEPT[name]) for name in _KEPT}
     environment.tests["of"] = lambda one, name: type(one).__name__ == name
     environment.globals |= {"included": _included}
     return environment
@@ -73,16 +73,16 @@ def _percent(share: float) -> str:
     return f"{100 * share:.1f} %"
 
 
-def _shown(text: Any, longest: int) -> str:
+def _shown(text: Any, longest: int, kept: str) -> str:
     """A text as it is shown: of a very long one the beginning, and how long it is.
 
     What has no look of its own is written out, for it might change how the rest looks.
     """
-    whole = str(text)
+    whole = str(text) or EMPTY
     more = f"… ({len(whole):,} characters)" if len(whole) > longest else ""
     shown = whole[:longest]
     if not shown.isprintable():
-        shown = "".join(one if one.isprintable() or one in _KEPT else ascii(one)[1:-1] for one in shown)
+        shown = "".join(one if one.isprintable() or one in kept else ascii(one)[1:-1] for one in shown)
     return shown + more
 
 

@@ -23,6 +23,8 @@ from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from pipeline.report.source import EMPTY
+
 # What matplotlib is told, and the variable of the page that it becomes.
 _COLOURS = {
     "#010101": "var(--ink)", "#020202": "var(--muted)", "#030303": "var(--line)", "#040404": "var(--train)",
@@ -189,6 +191,12 @@ def shortened(text: str, longest: int = _LONGEST) -> str:
     return line if len(line) <= longest and len(text) <= 2 * longest else f"{line[: longest - 1]}…"
 
 
+def _label(name: str) -> str:
+    """A name for the legend, which leaves out those that are empty or begin with an underscore."""
+    text = shortened(name, 24) or EMPTY
+    return f"\u200b{text}" if text.startswith("_") else text
+
+
 def _moment(seconds: float) -> datetime:
     return datetime.fromtimestamp(seconds, timezone.utc)
 
@@ -212,7 +220,7 @@ def _draw(axis: Axes, panel: Panel) -> None:
         x, y = np.array(curve.points, np.float64).reshape(-1, 2).T
         axis.plot(
             x, y, color=_SERIES[number % len(_SERIES)], linestyle="--" if curve.dashed else "-",
-            marker="o" if panel.dots else None, markersize=3.2, label=shortened(curve.name, 24),
+            marker="o" if panel.dots else None, markersize=3.2, label=_label(curve.name),
         )  # fmt: skip
     if panel.mark:
         axis.axvline(panel.mark[0], color=BAD, linewidth=1.2, linestyle="--", label=panel.mark[1])

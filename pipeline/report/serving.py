@@ -22,13 +22,13 @@ def _servability(files: RunFiles) -> Iterator[Block]:
         [
             one.value["name"],
             Mark("passed", GOOD) if one.value["passed"] else Mark("failed", BAD),
-            "; ".join(one.value["reasons"]),
+            "; ".join(one.value["reasons"]) or None,
         ]
         for one in found.each("checks")
     ]
     yield Table(
         f"What the export was asked, for TensorFlow Serving {found.at('tf_serving').value}",
-        ["check", "", "reasons"], rows,
+        ["check", None, "reasons"], rows,
     )  # fmt: skip
     if measured := found.at("measured"):
         words = {
@@ -66,13 +66,13 @@ def reproduction(files: RunFiles) -> Section:
         [
             one.value["name"],
             one.value["status"],
-            "from the cache" if one.value["cached"] else "",
+            "from the cache" if one.value["cached"] else None,
             one.number("seconds"),
         ]
         for one in run.each("stages")
     ]
     if stages:
-        blocks.append(Table("Stages", ["stage", "status", "", "seconds"], stages, shown=30))
+        blocks.append(Table("Stages", ["stage", "status", None, "seconds"], stages, shown=30))
     artifacts: list[list[Cell]] = [
         [stage, key, one.value["type"], str(one.value["id"]), one.value["uri"]]
         for stage, of in run.items("artifacts")

@@ -1,13 +1,15 @@
 """A run's JSON files, and the numbers in them, each with the place it came from."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pipeline import record, run_lock
+from pipeline.figures import figure
 
+EMPTY = '""'  # what is shown of a text that has no character
 FILES = (record.VALIDATION, record.STATISTICS, record.EVALUATION, record.VERDICT, record.SERVABILITY)
 
 
@@ -29,6 +31,11 @@ class Number:
         """The value; NaN where there is none."""
         return math.nan if self.value is None else float(self.value)
 
+    @property
+    def said(self) -> str:
+        """The value in words; a dash where there is none."""
+        return "–" if self.value is None else figure(self.value)
+
 
 @dataclass(frozen=True)
 class Source:
@@ -46,10 +53,10 @@ class Source:
         return Source(value, place)
 
     def number(self, *keys: str | int) -> Number:
-        """The number there; None where there is none."""
+        """The number there; None where there is none, or one that is not finite."""
         found = self.at(*keys)
         is_number = isinstance(found.value, (int, float)) and not isinstance(found.value, bool)
-        return Number(found.value if is_number else None, found.place)
+        return Number(found.value if is_number and math.isfinite(found.value) else None, found.place)
 
     def each(self, *keys: str | int) -> Iterator["Source"]:
         """The values of the list there."""
@@ -100,8 +107,18 @@ class RunFiles:
           ConfigError: a file is not valid JSON.
         """
         others = {name: record.read(folder, name) for name in FILES}
-        return cls(run_lock.outcome(folder), others, f"{folder.name}/" if among else "")
+        return cls(run_lock.outcome(folder), others, f"{folder.parent.name}/{folder.name}/" if among else "")
 
     def __getitem__(self, name: str) -> Source:
         """A file by its name."""
         return Source(self.run if name == record.RUN else self.others.get(name), f"{self.folder}{name}#")
+
+
+def slice_name(where: Mapping[str, str]) -> str:
+    """A slice in words, whole: those of `slice_text` are short, and two slices may have the same ones."""
+    return ", ".join(f"{feature}={value or EMPTY}" for feature, value in where.items()) or "overall"
+
+
+def slice_key(where: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    """A slice, as one can look it up."""
+    return tuple(where.items())

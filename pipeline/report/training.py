@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from markupsafe import Markup
 
 from pipeline import record, summary
-from pipeline.figures import figure
 from pipeline.report import plots
 from pipeline.report.blocks import Block, Count, Plot, Section, Table, Text
 from pipeline.report.source import Number, RunFiles, Source
@@ -36,22 +35,22 @@ def _blocks(files: RunFiles, history: Source) -> Iterator[Block]:
             *(epoch.number(f"{part}{name}") for name in names for part in ("", "val_")),
             epoch.number("learning_rate"),
             epoch.number("seconds"),
-            "kept" if number == kept else "",
+            "kept" if number == kept else None,
         ]
         for number, epoch in enumerate(epochs, 1)
     ]
     of = [f"{part}{name}" for name in names for part in ("", "held-out ")]
-    yield Table("Every epoch", ["epoch", *of, "learning rate", "seconds", ""], rows)
+    yield Table("Every epoch", ["epoch", *of, "learning rate", "seconds", None], rows)
 
 
 def _curves(epochs: list[Source], names: list[str], kept: int) -> Markup:
     panels, said = [], []
     for name in names:
-        trained, held = ([epoch.number(f"{part}{name}").known for epoch in epochs] for part in ("", "val_"))
+        trained, held = ([epoch.number(f"{part}{name}") for epoch in epochs] for part in ("", "val_"))
         numbers = range(1, len(epochs) + 1)
         curves = [
-            plots.Curve("fitted", list(zip(numbers, trained, strict=True))),
-            plots.Curve("held out", list(zip(numbers, held, strict=True)), dashed=True),
+            plots.Curve("fitted", [(at, one.known) for at, one in zip(numbers, trained, strict=True)]),
+            plots.Curve("held out", [(at, one.known) for at, one in zip(numbers, held, strict=True)], True),
         ]
         panels.append(
             plots.Panel(
@@ -59,8 +58,8 @@ def _curves(epochs: list[Source], names: list[str], kept: int) -> Markup:
             )
         )
         said.append(
-            f"{name} went from {figure(trained[0])} to {figure(trained[-1])}, "
-            f"held out from {figure(held[0])} to {figure(held[-1])}"
+            f"{name} went from {trained[0].said} to {trained[-1].said}, "
+            f"held out from {held[0].said} to {held[-1].said}"
         )
     return plots.lines(
         panels, said=f"Curves over {len(epochs)} epochs: {'; '.join(said)}; epoch {kept} was kept."

@@ -60,6 +60,14 @@ def test_a_run_that_is_not_there_is_one_clear_error(tmp_path):
         CliRunner().invoke(cli, ["report", "nothing", "--root", str(tmp_path)], catch_exceptions=False)
 
 
+@pytest.mark.parametrize("name", ["run.json", "evaluation.json"])
+def test_a_file_that_is_no_object_is_named(tmp_path, name):
+    run = make(tmp_path / "made" / "20261128T000001Z")
+    (run / name).write_text("[1]")
+    with pytest.raises(ConfigError, match=rf"{name}: expected a JSON object, got list"):
+        CliRunner().invoke(cli, ["report", str(run)], catch_exceptions=False)
+
+
 def test_a_broken_file_is_named(tmp_path):
     run = make(tmp_path / "made" / "20261128T000001Z")
     (run / "evaluation.json").write_text('{"slices": [')
@@ -68,9 +76,7 @@ def test_a_broken_file_is_named(tmp_path):
     assert not (run / "report.html").exists()
 
 
-@pytest.mark.parametrize(
-    "content", ["[1]", '{"slices": 3}', '{"slices": [{"slice": {}, "metrics": "none"}]}']
-)
+@pytest.mark.parametrize("content", ['{"slices": 3}', '{"slices": [{"slice": {}, "metrics": "none"}]}'])
 def test_a_file_that_holds_something_else_is_one_clear_error(tmp_path, content):
     run = make(tmp_path / "made" / "20261128T000001Z")
     (run / "evaluation.json").write_text(content)

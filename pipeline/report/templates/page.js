@@ -21,8 +21,8 @@ for (const table of document.querySelectorAll("table")) {
 
   const value = (row, column) => {
     const cell = row.cells[column];
-    const data = cell.querySelector("data");
-    if (data) return Number(data.value);
+    const data = cell.querySelector("data, [data-value]");
+    if (data) return Number(data.value ?? data.dataset.value);
     return cell.querySelector(".none") || !cell.textContent.trim() ? null : cell.textContent.trim();
   };
   const compare = (one, other) =>

@@ -68,3 +68,60 @@ def test_a_refused_run_has_a_card_that_says_so(tmp_path, status):
     run = make(tmp_path / "20261128T000001Z", "multiclass", status)
     said = {"data_refused": "data refused", "model_refused": "model refused", "failed": "failed"}
     assert said.get(status, "") in card(run)
+
+
+@pytest.mark.parametrize(
+    "blank",
+    [
+        "<!-- people: owners --> \nBob\n<!-- /people -->",
+        "<!-- people: owners -->Bob<!-- /people -->",
+        "<!--people: owners-->\nBob\n<!--/people-->",
+        "<!-- people: owners -->\r\nBob\r\n<!-- /people -->",
+    ],
+)
+def test_marks_may_be_written_a_little_differently(tmp_path, blank):
+    run = make(tmp_path / "20261128T000001Z")
+    before = card(run)
+    asked = "<!-- people: owners -->\n*To be written: " + BLANKS["owners"] + ".*\n<!-- /people -->"
+    assert asked in before
+    (run / "model_card.md").write_bytes(before.replace(asked, blank).encode())
+    assert "<!-- people: owners -->\nBob\n<!-- /people -->" in card(run)
+
+
+def test_a_blank_that_is_filled_late_comes_into_later_runs_all_the_same(tmp_path):
+    first = make(tmp_path / "20261128T000001Z")
+    card(first)
+    card(make(tmp_path / "20261128T000002Z", "binary", "data_refused"))
+    fill(first, "owners", "The payments team.")
+    assert "The payments team." in card(make(tmp_path / "20261128T000003Z"))
+
+
+def test_blanks_with_names_of_any_kind_and_of_one_name_are_kept(tmp_path):
+    run = make(tmp_path / "20261128T000001Z")
+    card(run)
+    with (run / "model_card.md").open("a") as file:
+        for text in ("one", "two"):
+            file.write(f"\n<!-- people: data-licence, EU -->\n{text}\n<!-- /people -->\n")
+    assert "<!-- people: data-licence, EU -->\none\n\ntwo\n<!-- /people -->" in card(run)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [b"Written outside of the marks.", "Überall".encode("latin-1"), "Überall".encode("utf-16")],
+)
+def test_a_card_that_says_what_the_new_one_would_not_is_kept_beside_it(tmp_path, words):
+    run = make(tmp_path / "20261128T000001Z")
+    before = card(run).encode() + words
+    (run / "model_card.md").write_bytes(before)
+    card(run)
+    assert (run / "model_card.1.md").read_bytes() == before
+    card(run)
+    assert not (run / "model_card.2.md").exists()
+
+
+def test_an_unchanged_card_is_replaced_without_a_copy(tmp_path):
+    run = make(tmp_path / "20261128T000001Z")
+    card(run)
+    fill(run, "owners", "The payments team.")
+    card(run)
+    assert sorted(path.name for path in run.glob("model_card*")) == ["model_card.md"]

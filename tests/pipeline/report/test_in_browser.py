@@ -164,6 +164,23 @@ def test_paper_has_everything(tmp_path, opened):
     assert len(column(page, 0)) == 20
 
 
+def test_no_column_is_beyond_the_edge_of_the_paper(tmp_path, opened):
+    names = [f"a_feature_with_a_long_name_{number}" for number in range(25)]
+    page = opened(write(make(tmp_path / "run", "multiclass", features=names, classes=names)), width=1000).page
+    page.emulate_media(media="print")
+    tables = page.eval_on_selector_all(".table", "all => all.map(one => [one.scrollWidth, one.clientWidth])")
+    assert [one for one in tables if one[0] > one[1]] == []
+
+
+def test_intervals_sort_by_their_values(tmp_path, opened):
+    page = opened(write(make(tmp_path / "run", "regression", slices=10))).page
+    page.locator("#requirements thead button", has_text="interval").click()
+    values = page.eval_on_selector_all(
+        "#requirements tbody tr", "rows => rows.map(row => Number(row.cells[5].querySelector('data').value))"
+    )
+    assert values == sorted(values)
+
+
 def test_plots_say_in_words_what_they_show(tmp_path, opened):
     page = opened(write(make(tmp_path / "run", "multiclass"))).page
     said = page.eval_on_selector_all("svg.plot", "all => all.map(one => one.getAttribute('aria-label'))")

@@ -5,6 +5,7 @@ from html.parser import HTMLParser
 
 import pytest
 
+from pipeline.errors import DataRefused
 from pipeline.report.page import page
 from pipeline.report.source import RunFiles
 from pipeline.report.written import write, write_comparison
@@ -67,14 +68,14 @@ def test_the_numbers_of_two_runs_are_those_of_each_and_their_difference(tmp_path
     runs = [make(tmp_path / f"run-{number}", "binary", seed=number) for number in (1, 2)]
     found = Numbers(write_comparison(*runs).read_text()).found
     cited = [one for one in found if one[1]]
-    assert {place.split("/")[0] for _, place, _ in cited} == {"run-1", "run-2"}
+    assert {place.split("/")[1] for _, place, _ in cited} == {"run-1", "run-2"}
     for value, place, _ in cited:
-        assert float(value) == in_file(tmp_path, place)
+        assert float(value) == in_file(tmp_path.parent, place)
     metrics = [json.loads((run / "evaluation.json").read_text())["slices"][0]["metrics"] for run in runs]
     for name, one in metrics[0].items():
         place = found.index((str(one["value"]), *found[next(
             number for number, (_, at, _) in enumerate(found)
-            if at == f"run-1/evaluation.json#/slices/0/metrics/{name}/value"
+            if at == f"{tmp_path.name}/run-1/evaluation.json#/slices/0/metrics/{name}/value"
         )][1:]))  # fmt: skip
         assert float(found[place + 2][0]) == metrics[1][name]["value"] - one["value"]
 
@@ -182,3 +183,58 @@ def test_of_many_classes_the_pairs_that_are_confused_most_are_named(tmp_path):
     assert len(places) == 50
     pairs = {(place.split("/")[-2], f"class {place.split('/')[-1]}") for place in places}
     assert not [pair for pair in pairs if pair[0] == pair[1]]
+
+
+def changed(run, name, change):
+    content = json.loads((run / name).read_text())
+    change(content)
+    (run / name).write_text(json.dumps(content))
+    return page(RunFiles.read(run))
+
+
+def test_each_problem_of_data_that_cannot_be_read_is_a_line_and_so_is_the_remedy(tmp_path):
+    run = make(tmp_path / "run", "binary", "failed")
+    places = [f"part_{number}.csv, line {number}: the value of amount is no number" for number in range(20)]
+    error = DataRefused(
+        "places that cannot be used: 20", [*places, "data.on_bad_rows: skip leaves such rows out"]
+    )
+    text = changed(run, "run.json", lambda content: content.update(status="data_refused", error=str(error)))
+    for line in error.problems:
+        assert f"<li><bdi>{line}</bdi></li>" in text
+
+
+def test_slices_whose_values_begin_alike_are_told_apart(tmp_path):
+    run = make(tmp_path / "run", "binary", "model_refused")
+    sites = [f"https://example.org/a/long/path/to/some/site/number/000000000{letter}" for letter in "AB"]
+
+    def change(content):
+        for one in content.get("slices", content.get("decisions")):
+            if one["slice"].get("site") in ("site 0", "site 1"):
+                one["slice"]["site"] = sites[one["slice"]["site"] == "site 1"]
+
+    changed(run, "evaluation.json", change)
+    text = changed(run, "verdict.json", change)
+    begin = text.index('id="evaluation"')
+    rows = {site: text[text.index(site, begin) :] for site in sites}
+    missed = {site: "missed" in row[: row.index("</tr>")] for site, row in rows.items()}
+    assert missed == {sites[0]: False, sites[1]: True}  # see made.py: the third decision
+
+
+def test_a_number_that_is_not_finite_is_shown_as_none(tmp_path):
+    run = make(tmp_path / "run")
+    text = changed(
+        run, "run.json", lambda one: one["training"]["epochs"][0].update(val_accuracy=float("nan"))
+    )
+    assert "nan" not in text
+
+
+def test_names_of_any_length_leave_the_page_small(tmp_path):
+    names = [f"{number}" + "x" * 10_000 for number in range(60)]
+    assert len(page(RunFiles.read(make(tmp_path / "one", "binary", features=names)))) < 1_000_000
+    assert len(page(RunFiles.read(make(tmp_path / "two", "multiclass", classes=names[:10])))) < 1_000_000
+
+
+def test_a_text_without_a_character_is_shown_as_such(tmp_path):
+    text = page(RunFiles.read(make(tmp_path / "run", "multiclass", classes=["", "b"], features=["", "e"])))
+    assert text.count('<th scope="row"><bdi>&#34;&#34;</bdi></th>') == 4  # label, feature, matrix, class
+    assert "label=&#34;&#34;" in text

@@ -71,3 +71,10 @@ def test_names_fit_into_a_plot(text, shown):
 def test_what_cannot_be_drawn_is_said_in_words():
     drawn = plots.time_axis([("train", -1e12, 1e12)], said="From <b> to c.", dates=True, cutoff=None)
     assert drawn.startswith("<p>From &lt;b&gt; to c. It cannot be drawn (")
+
+
+def test_names_that_begin_with_an_underscore_and_empty_ones_are_in_the_legend():
+    curves = [plots.Curve(name, [(0, 0), (1, 1)]) for name in ("_a", "", "__proto__", "c")]
+    drawn = plots.lines([plots.Panel("ROC", "x", "y", curves)], said="Curves.")
+    texts = ["".join(one.itertext()).strip("\u200b") for one in root(drawn).iter("text")]
+    assert {"_a", '""', "__proto__", "c"} <= set(texts)
