@@ -28,7 +28,7 @@ from pipeline.report.blocks import (
 from pipeline.report.source import EMPTY, Number, RunFiles, Source, slice_key, slice_name
 
 _CURVES = 5  # classes whose curves are drawn in one plot
-_MATRIX, _PAIRS = 25, 50  # classes whose confusion matrix can be read; of more, pairs of classes
+_MATRIX, _PAIRS = 15, 50  # classes whose confusion matrix can be read; of more, pairs of classes
 _SHARES = ("accuracy", "precision", "recall", "f1", "auc", "pr_auc", "balanced_accuracy", "top_")
 
 
