@@ -221,7 +221,6 @@ def _execute(
         except KeyboardInterrupt:  # while the libraries were loading: nothing has begun
             give_up()
         _report(console, folder)
-        _write_report(console, folder)
     if as_json:
         click.echo(json.dumps(_checked(folder), indent=2))
     if result.exit_code == INTERRUPTED:
@@ -249,7 +248,7 @@ def _interrupted(folder: Path) -> dict[str, object]:
 
 
 def _report(console: "Console", folder: Path) -> None:
-    """Prints the closing summary of a run."""
+    """Prints the closing summary of a run, and writes its report."""
     from pipeline import summary
 
     run = record.read(folder, record.RUN) or {}
@@ -274,6 +273,7 @@ def _report(console: "Console", folder: Path) -> None:
     if validation and findings and (by_audit or run["status"] == "checked"):
         for line in summary.remedies(validation):
             console.print(f"  {line}")
+    _write_report(console, folder)
     shown = summary.shown_path(folder)
     if run["status"] == "failed" and run["exit_code"] != ConfigError.exit_code:
         console.print(f"the log has the whole of it: {shown}/{record.LOG}")

@@ -15,6 +15,7 @@ from sklearn import metrics as sk
 
 from tests.components.pusher.models import held
 from tests.end_to_end.conftest import ROOT, Home, make_home
+from tests.pipeline.report.cited import Numbers, assert_shown, in_file
 
 pytestmark = pytest.mark.slow
 
@@ -80,6 +81,25 @@ def test_the_demo_pushes_one_version_and_says_so(home, first):
     assert " why runs/demo/" in lines[-1]
     assert first.stderr == ""
     assert max(map(len, lines)) < 100, "chatter of the libraries is on the screen"
+
+
+def test_the_run_leaves_a_page_whose_numbers_are_those_of_its_files_and_a_card(home, first):
+    run = (home.path / "runs" / "demo" / "latest").resolve()
+    assert first.stdout.splitlines()[-2] == f"report: runs/demo/{run.name}/report.html"
+    text = (run / "report.html").read_text("utf-8")
+    for section in ("outcome", "requirements", "findings", "data", "features", "training", "evaluation",
+                    "against", "serving", "reproduction"):  # fmt: skip
+        assert f'<section id="{section}"' in text
+    cited = [one for one in Numbers(text).found if one[1]]
+    assert {place.partition("#")[0] for _, place, _ in cited} == {
+        f"{name}.json" for name in ("run", "validation", "statistics", "evaluation", "verdict", "servability")
+    }
+    for value, place, shown in cited:
+        assert float(value) == in_file(run, place), place
+        assert_shown(float(value), shown)
+    assert text.count('<svg class="plot"') >= 4
+    (version,) = home.versions("demo")
+    assert f"# demo, version {version}" in (run / "model_card.md").read_text("utf-8")
 
 
 def test_the_loss_falls_each_epoch_and_the_model_solves_the_demo(home, first):
