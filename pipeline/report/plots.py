@@ -32,7 +32,7 @@ _COLOURS = {
 }  # fmt: skip
 INK, MUTED, LINE, TRAIN, EVAL, BAD, PAPER, THIRD = _COLOURS
 _SERIES = (TRAIN, EVAL, THIRD, BAD, MUTED)
-_STYLE = {
+_STYLE: Any = {  # matplotlib 3.11 lists every key in its types, 3.10 takes any
     "svg.fonttype": "none", "svg.hashsalt": "sluice",
     "text.parse_math": False, "axes.formatter.use_mathtext": False, "axes.formatter.useoffset": False,
     "font.family": "sans-serif", "font.size": 9.0,
