@@ -1,12 +1,13 @@
 """Two runs side by side: what changed in configuration, data and metrics."""
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import yaml
 
 from pipeline import record, summary
-from pipeline.report.blocks import BAD, GOOD, Block, Cell, Count, Mark, Section, Table, Text
+from pipeline.report.blocks import BAD, GOOD, Block, Cell, Count, Mark, Reason, Section, Table, Text
 from pipeline.report.page import rendered
 from pipeline.report.source import Number, RunFiles, Source, slice_key, slice_name
 
@@ -68,14 +69,11 @@ def _leaves(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
             yield f"{prefix}{name}", below
 
 
-def _said(of: Mapping[str, Any], name: str) -> str:
+def _said(of: Mapping[str, Any], name: str) -> Cell:
     if name not in of:
         return "–"
-    return (
-        str(yaml.safe_dump(of[name], default_flow_style=True, allow_unicode=True))
-        .removesuffix("\n...\n")
-        .strip()
-    )
+    text = yaml.safe_dump(of[name], default_flow_style=True, allow_unicode=True, width=math.inf)
+    return Reason(text.removesuffix("\n...\n").strip())
 
 
 def _data(one: RunFiles, other: RunFiles) -> Section:
