@@ -288,11 +288,11 @@ def _write_report(console: "Console", folder: Path) -> None:
 
     try:
         console.print(f"report: {summary.shown_path(written.write(folder))}")
-    except Exception as error:  # noqa: BLE001 (see above)
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 (see above)
         traceback.print_exc()
-        console.print(
-            f"warning: there is no report ({error}); sluice report {summary.shown_path(folder)} tries again"
-        )
+        why = "interrupted" if isinstance(error, KeyboardInterrupt) else error
+        again = f"sluice report {summary.shown_path(folder)} tries again"
+        console.print(f"warning: there is no report ({why}); {again}")
 
 
 def _program() -> str:

@@ -1,13 +1,16 @@
 """`sluice report`: which run, where the page goes, and what is wrong where there can be none."""
 
+import io
 import os
 import webbrowser
 
 import pytest
 from click.testing import CliRunner
+from rich.console import Console
 
-from pipeline.cli import cli
+from pipeline.cli import _report, cli
 from pipeline.errors import ConfigError
+from pipeline.report import written
 from tests.pipeline.report.made import make
 
 
@@ -47,6 +50,25 @@ def test_without_a_browser_the_page_is_written_all_the_same(tmp_path, monkeypatc
     done = report(run, "--open")
     assert done.exit_code == 0
     assert "no browser could be opened here" in done.output
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (KeyboardInterrupt(), "there is no report (interrupted)"),
+        (OSError("disk full"), "there is no report (disk full)"),
+    ],
+)
+def test_what_became_of_a_run_stands_whatever_becomes_of_its_report(tmp_path, monkeypatch, error, said):
+    def fail(folder):
+        raise error
+
+    monkeypatch.setattr(written, "write", fail)
+    run = make(tmp_path / "made" / "20261128T000001Z")
+    console = Console(file=io.StringIO(), width=500)
+    _report(console, run)
+    assert said in console.file.getvalue()
+    assert f"sluice report {run} tries again" in console.file.getvalue()
 
 
 def test_both_runs_belong_behind_compare(tmp_path):
