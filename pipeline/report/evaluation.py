@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from components.verdict.policy import LOWER_IS_BETTER
 from pipeline import record, summary
 from pipeline.figures import figure
 from pipeline.report import plots
@@ -139,7 +140,7 @@ def _slices(files: RunFiles, found: Source) -> Iterator[Block]:
         if not one.at("passed").value
     }
     first, *others = found.each("slices")
-    lower_is_better = columns[0] in ("rmse", "log_loss")
+    lower_is_better = columns[0] in LOWER_IS_BETTER
 
     def badness(one: Source) -> tuple[bool, float]:
         value = _shown(columns[0], one, overall).known
@@ -220,9 +221,7 @@ def _curves(found: Source) -> Iterator[Block]:
 
 
 def _area(found: Source, name: str) -> float:
-    metrics = found.at("slices", 0, "metrics")
-    area = metrics.number(f"auc[{name}]", "value")
-    return area.known
+    return found.number("slices", 0, "metrics", f"auc[{name}]", "value").known
 
 
 def _confusion(found: Source) -> Iterator[Block]:

@@ -9,8 +9,6 @@ from pipeline.report import plots
 from pipeline.report.blocks import Block, Count, Plot, Section, Table, Text
 from pipeline.report.source import Number, RunFiles, Source
 
-_NO_METRICS = ("seconds", "learning_rate")
-
 
 def training(files: RunFiles) -> Section:
     """Loss and metrics of each epoch."""
